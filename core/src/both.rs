@@ -1,0 +1,165 @@
+//! `clone_or_copy_range`: the policy on top of the two verbs, always by that name.
+
+use std::ops::ControlFlow;
+use std::os::fd::BorrowedFd;
+
+use crate::clone::clone_range;
+use crate::copy::{CopyOptions, copy};
+use crate::error::{Error, Operation, Result};
+use crate::facts::Facts;
+use crate::range::{Pair, Split, split};
+use crate::reason::Reason;
+use crate::report::Report;
+
+/// Clones what of the range can be cloned, and copies the rest.
+///
+/// Where both offsets have the same remainder by the filesystem's block size, the whole blocks between
+/// are cloned and the ragged ends copied; otherwise, or where a clone is refused, everything is copied.
+/// The report says how many bytes went which way, and its `fallback` why some were not cloned.
+///
+/// It may come back short, as [`copy_range`](crate::copy_range) does and for the same causes.
+/// Cancellation is looked at between steps; the clone is one step, whatever its length.
+///
+/// # Errors
+///
+/// Those of [`copy_range`](crate::copy_range), when nothing was done yet. A clone that fails with `EIO`,
+/// `ENOSPC`, `EDQUOT`, `ENOMEM` or `EFBIG` is such an error and never turns into a copy; the kernel may
+/// have left a beginning of the range cloned then (see [`clone_range`](crate::clone_range)).
+pub fn clone_or_copy_range(
+    src: BorrowedFd<'_>,
+    src_off: u64,
+    dst: BorrowedFd<'_>,
+    dst_off: u64,
+    len: u64,
+    mut options: CopyOptions<'_>,
+) -> Result<Report> {
+    let fail = |e: Error| e.told_by(Operation::CloneOrCopyRange);
+    let range = Pair::checked(src_off, dst_off, len)
+        .ok_or_else(|| Error::new(Operation::CloneOrCopyRange, libc::EOVERFLOW, Reason::Overflow))?;
+    let (src_facts, dst_facts) = (Facts::of(src), Facts::of(dst));
+    let src_size = src_facts.size().unwrap_or(0);
+    let block = dst_facts.filesystem.map_or(1, |fs| fs.block);
+    let whole = range.within(src_size);
+    let mut job = Job { src, dst, range: whole, options: &mut options, report: Report::default() };
+
+    let stop = match split(whole, block, src_size, dst_facts.size().unwrap_or(0)) {
+        Some(parts) => job.parts(parts, block),
+        None => {
+            job.falls_back(Reason::Misaligned, block);
+            // The caller's own length: of a source that says it is empty only a copy finds the end.
+            job.range = range;
+            job.copy(range.len)
+        }
+    };
+    let mut report = job.report;
+    if let ControlFlow::Break(Some(error)) = stop {
+        if report.bytes() == 0 {
+            return Err(fail(error));
+        }
+        report.append(&error.report);
+    }
+    if report.bytes_copied + report.bytes_hole == 0 {
+        // Nothing was copied after all.
+        (report.fallback, report.alignment) = (Reason::None, 0);
+    }
+    Ok(report)
+}
+
+/// Whether to go on with the next part. What stops is an error, or a copy that came back short.
+type Next = ControlFlow<Option<Error>>;
+
+struct Job<'a, 'c> {
+    src: BorrowedFd<'a>,
+    dst: BorrowedFd<'a>,
+    range: Pair,
+    options: &'a mut CopyOptions<'c>,
+    report: Report,
+}
+
+impl Job<'_, '_> {
+    fn parts(&mut self, Split { head, middle, tail }: Split, block: u64) -> Next {
+        if head + tail > 0 {
+            self.falls_back(Reason::Misaligned, block);
+        }
+        self.copy(head)?;
+        match self.clone(middle) {
+            Ok(()) => self.copy(tail),
+            Err(refusal) if steps_down(refusal.errno) => {
+                self.falls_back(refusal.reason, refusal.report.alignment);
+                self.copy(middle + tail)
+            }
+            Err(error) => ControlFlow::Break(Some(error)),
+        }
+    }
+
+    fn falls_back(&mut self, reason: Reason, alignment: u64) {
+        self.report.fallback = reason;
+        self.report.alignment = alignment;
+    }
+
+    fn clone(&mut self, len: u64) -> Result<()> {
+        let part = self.range.after(self.report.bytes());
+        let report = clone_range(self.src, part.src, self.dst, part.dst, len)?;
+        self.report.append(&report);
+        Ok(())
+    }
+
+    fn copy(&mut self, len: u64) -> Next {
+        if len == 0 {
+            return ControlFlow::Continue(());
+        }
+        let done = self.report.bytes();
+        let part = self.range.after(done);
+        self.options.control.part(done, self.range.len);
+        match copy((self.src, part.src), (self.dst, part.dst), len, self.options) {
+            Ok(report) => {
+                self.report.append(&report);
+                if report.bytes() < len { ControlFlow::Break(None) } else { ControlFlow::Continue(()) }
+            }
+            Err(error) => ControlFlow::Break(Some(error)),
+        }
+    }
+}
+
+/// Whether a clone that failed with `errno` was refused because this way is not available here, so that
+/// copying is a way. What tells of a full or failing disk never is, nor a wrong descriptor.
+fn steps_down(errno: i32) -> bool {
+    matches!(
+        errno,
+        libc::EXDEV
+            | libc::EOPNOTSUPP
+            | libc::ENOTTY
+            | libc::ENOSYS
+            | libc::EINVAL
+            // An idmapped mount in a user namespace, a container's filter.
+            | libc::EPERM
+            | libc::EACCES
+            | libc::ETXTBSY
+            // ZFS, for blocks that are not on disk yet.
+            | libc::EAGAIN
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_refusals_step_down() {
+        for errno in [
+            libc::EIO,
+            libc::ENOSPC,
+            libc::EDQUOT,
+            libc::ENOMEM,
+            libc::EFBIG,
+            libc::EINTR,
+            libc::EBADF,
+            libc::EROFS,
+        ] {
+            assert!(!steps_down(errno), "{errno}");
+        }
+        for errno in [libc::EXDEV, libc::EOPNOTSUPP, libc::EINVAL, libc::EPERM] {
+            assert!(steps_down(errno), "{errno}");
+        }
+    }
+}

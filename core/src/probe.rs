@@ -1,0 +1,143 @@
+//! What works between two files, and why not, without writing anything.
+
+use std::os::fd::BorrowedFd;
+
+use crate::error::{Error, Operation, Result};
+use crate::explain;
+use crate::facts::{Facts, Kind};
+use crate::range::{Pair, align_down};
+use crate::reason::Reason;
+use crate::sys;
+use crate::sys::dedupe::Outcome;
+
+/// Whether a verb works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Answer {
+    /// Only trying would tell.
+    #[default]
+    Unknown,
+    /// It works.
+    Yes,
+    /// It does not.
+    No,
+}
+
+/// Whether one verb works, and why not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Ability {
+    /// The answer.
+    pub answer: Answer,
+    /// With [`Answer::No`] the errno that the verb would fail with, else 0.
+    pub errno: i32,
+    /// Why it does not work, or why that is not known; else [`Reason::None`].
+    pub reason: Reason,
+}
+
+impl Ability {
+    const YES: Ability = Ability { answer: Answer::Yes, errno: 0, reason: Reason::None };
+
+    fn no(errno: i32, reason: Reason) -> Ability {
+        Ability { answer: Answer::No, errno, reason }
+    }
+
+    fn unknown(reason: Reason) -> Ability {
+        Ability { answer: Answer::Unknown, errno: 0, reason }
+    }
+}
+
+/// What works from one file to another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Capabilities {
+    /// Of [`copy_range`](crate::copy_range).
+    pub copy: Ability,
+    /// Of [`clone_range`](crate::clone_range).
+    pub clone: Ability,
+    /// Of [`dedupe_range`](crate::dedupe_range).
+    pub dedupe: Ability,
+    /// What offsets and lengths of clone and dedupe must be multiples of, in bytes; 0 where neither works.
+    pub alignment: u64,
+}
+
+/// Says what works from `src` to `dst`, opened as they are, and why the rest does not. Writes nothing.
+///
+/// Clone and dedupe are asked of the kernel with a range that no file can have: what is refused for the
+/// range only would work. Not asked of filesystems that are done by a server (NFS, SMB), whose clients
+/// may change the file before they ask: there the answer is unknown. That a clone works does not promise
+/// space for it.
+///
+/// # Errors
+///
+/// `EBADF` when one of the descriptors is not open.
+pub fn probe(src: BorrowedFd<'_>, dst: BorrowedFd<'_>) -> Result<Capabilities> {
+    let (src_facts, dst_facts) = (Facts::of(src), Facts::of(dst));
+    if src_facts.flags.is_none() || dst_facts.flags.is_none() {
+        return Err(Error::new(Operation::Probe, libc::EBADF, Reason::BadDescriptor));
+    }
+    let clone = clone(src, dst, &src_facts, &dst_facts);
+    let dedupe = dedupe(src, dst, &src_facts, &dst_facts);
+    let works = clone.answer != Answer::No || dedupe.answer != Answer::No;
+    let block = dst_facts.filesystem.map_or(0, |fs| fs.block);
+    let copy = match crate::copy::usable(src, dst) {
+        Ok(_) => Ability::YES,
+        Err(errno) => Ability::no(errno.0, explain::copy(errno.0, &src_facts, &dst_facts)),
+    };
+    Ok(Capabilities { copy, clone, dedupe, alignment: if works { block } else { 0 } })
+}
+
+/// An offset behind the end of every file that there can be, aligned to any block.
+const NOWHERE: u64 = 1 << 62;
+
+/// Filesystems whose kernel code was read: a range behind the end is refused before anything is touched.
+fn may_be_asked(facts: &Facts) -> bool {
+    facts.kind() != Kind::Network
+}
+
+fn clone(src: BorrowedFd<'_>, dst: BorrowedFd<'_>, src_facts: &Facts, dst_facts: &Facts) -> Ability {
+    if !may_be_asked(src_facts) || !may_be_asked(dst_facts) {
+        return Ability::unknown(Reason::Unknown);
+    }
+    let block = dst_facts.filesystem.map_or(1, |fs| fs.block);
+    let nowhere = Pair { src: NOWHERE, dst: NOWHERE, len: block };
+    match sys::clone::clone_range(src, nowhere.src, dst, nowhere.dst, nowhere.len) {
+        // Not refused: then this says nothing. It cannot have shared what is not there.
+        Ok(()) => Ability::unknown(Reason::Unknown),
+        Err(errno) => match explain::clone(errno.0, src_facts, dst_facts, nowhere) {
+            // Refused for the range: the only thing wrong, unless files like these never share.
+            Reason::PastEnd => match explain::never_share(src_facts, dst_facts) {
+                Some(reason) => Ability::no(libc::EINVAL, reason),
+                None => Ability::YES,
+            },
+            Reason::FileSizeLimit => Ability::YES,
+            reason => Ability::no(errno.0, reason),
+        },
+    }
+}
+
+fn dedupe(src: BorrowedFd<'_>, dst: BorrowedFd<'_>, src_facts: &Facts, dst_facts: &Facts) -> Ability {
+    if let Err(refusal) = crate::dedupe::source(src_facts) {
+        return Ability::no(refusal.0, refusal.1);
+    }
+    // The source's range must exist, or the kernel does not come to the target.
+    let block = dst_facts.filesystem.map_or(1, |fs| fs.block);
+    let len = align_down(src_facts.size().unwrap_or(0), block).min(block);
+    if len == 0 {
+        return Ability::unknown(Reason::PastEnd);
+    }
+    let range = Pair { src: 0, dst: NOWHERE, len };
+    let outcome = match sys::dedupe::dedupe_range(src, 0, len, &[(dst, NOWHERE)]) {
+        Ok(outcomes) => outcomes[0],
+        Err(errno) => return Ability::no(errno.0, explain::dedupe(errno.0, src_facts, src_facts, range)),
+    };
+    match outcome {
+        Outcome::Failed(errno) => match explain::dedupe(errno.0, src_facts, dst_facts, range) {
+            Reason::PastEnd => match explain::never_share(src_facts, dst_facts) {
+                Some(reason) => Ability::no(libc::EINVAL, reason),
+                None => Ability::YES,
+            },
+            reason => Ability::no(errno.0, reason),
+        },
+        _ => Ability::unknown(Reason::Unknown),
+    }
+}

@@ -1,0 +1,30 @@
+//! `fstat(2)`, `fstatfs(2)`, `fcntl(2)` with F_GETFL: what a descriptor is.
+
+use std::mem::MaybeUninit;
+use std::os::fd::{AsRawFd, BorrowedFd};
+
+use super::{Result, check};
+
+pub(crate) fn fstat(fd: BorrowedFd<'_>) -> Result<libc::stat64> {
+    let mut stat = MaybeUninit::uninit();
+    // SAFETY: fstat fills one `stat64` when it succeeds.
+    unsafe {
+        check(libc::fstat64(fd.as_raw_fd(), stat.as_mut_ptr()))?;
+        Ok(stat.assume_init())
+    }
+}
+
+pub(crate) fn fstatfs(fd: BorrowedFd<'_>) -> Result<libc::statfs64> {
+    let mut stat = MaybeUninit::uninit();
+    // SAFETY: fstatfs fills one `statfs64` when it succeeds.
+    unsafe {
+        check(libc::fstatfs64(fd.as_raw_fd(), stat.as_mut_ptr()))?;
+        Ok(stat.assume_init())
+    }
+}
+
+/// The descriptor's access mode and status flags (open(2)).
+pub(crate) fn status_flags(fd: BorrowedFd<'_>) -> Result<libc::c_int> {
+    // SAFETY: F_GETFL takes no argument.
+    check(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_GETFL) })
+}
