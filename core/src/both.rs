@@ -4,9 +4,11 @@ use std::ops::ControlFlow;
 use std::os::fd::BorrowedFd;
 
 use crate::clone::clone_range;
-use crate::copy::{CopyOptions, copy};
+use crate::copy::{CopyOptions, copy, usable};
 use crate::error::{Error, Operation, Result};
+use crate::explain;
 use crate::facts::Facts;
+use crate::probe::ask_clone;
 use crate::range::{Pair, Split, split};
 use crate::reason::Reason;
 use crate::report::Report;
@@ -33,19 +35,25 @@ pub fn clone_or_copy_range(
     len: u64,
     mut options: CopyOptions<'_>,
 ) -> Result<Report> {
-    let fail = |e: Error| e.told_by(Operation::CloneOrCopyRange);
-    let range = Pair::checked(src_off, dst_off, len)
-        .ok_or_else(|| Error::new(Operation::CloneOrCopyRange, libc::EOVERFLOW, Reason::Overflow))?;
+    let fail = |errno, reason| Error::new(OP, errno, reason);
+    let range =
+        Pair::checked(src_off, dst_off, len).ok_or_else(|| fail(libc::EOVERFLOW, Reason::Overflow))?;
     let (src_facts, dst_facts) = (Facts::of(src), Facts::of(dst));
+    usable(src, dst).map_err(|errno| fail(errno.0, explain::copy(errno.0, &src_facts, &dst_facts)))?;
     let src_size = src_facts.size().unwrap_or(0);
     let block = dst_facts.filesystem.map_or(1, |fs| fs.block);
     let whole = range.within(src_size);
+    if src_facts.same_file(&dst_facts) && whole.overlaps() {
+        return Err(fail(libc::EINVAL, Reason::Overlap));
+    }
     let mut job = Job { src, dst, range: whole, options: &mut options, report: Report::default() };
 
     let stop = match split(whole, block, src_size, dst_facts.size().unwrap_or(0)) {
         Some(parts) => job.parts(parts, block),
         None => {
-            job.falls_back(Reason::Misaligned, block);
+            // Where no clone is possible at all, that is why; else the range is.
+            let impossible = ask_clone(src, dst, &src_facts, &dst_facts).err();
+            job.falls_back(impossible.map_or(Reason::Misaligned, |(_, reason)| reason), block);
             // The caller's own length: of a source that says it is empty only a copy finds the end.
             job.range = range;
             job.copy(range.len)
@@ -54,7 +62,7 @@ pub fn clone_or_copy_range(
     let mut report = job.report;
     if let ControlFlow::Break(Some(error)) = stop {
         if report.bytes() == 0 {
-            return Err(fail(error));
+            return Err(error.told_by(OP));
         }
         report.append(&error.report);
     }
@@ -64,6 +72,8 @@ pub fn clone_or_copy_range(
     }
     Ok(report)
 }
+
+const OP: Operation = Operation::CloneOrCopyRange;
 
 /// Whether to go on with the next part. What stops is an error, or a copy that came back short.
 type Next = ControlFlow<Option<Error>>;
@@ -81,9 +91,18 @@ impl Job<'_, '_> {
         if head + tail > 0 {
             self.falls_back(Reason::Misaligned, block);
         }
-        self.copy(head)?;
+        if head > 0 {
+            self.copy(head)?;
+        }
+        if self.options.control.is_cancelled() {
+            return ControlFlow::Break(Some(Error::new(OP, libc::ECANCELED, Reason::Cancelled)));
+        }
         match self.clone(middle) {
-            Ok(()) => self.copy(tail),
+            Ok(()) if tail == 0 => self.tell(),
+            Ok(()) => {
+                self.tell()?;
+                self.copy(tail)
+            }
             Err(refusal) if steps_down(refusal.errno) => {
                 self.falls_back(refusal.reason, refusal.report.alignment);
                 self.copy(middle + tail)
@@ -94,7 +113,7 @@ impl Job<'_, '_> {
 
     fn falls_back(&mut self, reason: Reason, alignment: u64) {
         self.report.fallback = reason;
-        self.report.alignment = alignment;
+        self.report.alignment = if reason == Reason::Misaligned { alignment } else { 0 };
     }
 
     fn clone(&mut self, len: u64) -> Result<()> {
@@ -104,10 +123,17 @@ impl Job<'_, '_> {
         Ok(())
     }
 
-    fn copy(&mut self, len: u64) -> Next {
-        if len == 0 {
+    /// Tells of the clone, which was one step.
+    fn tell(&mut self) -> Next {
+        let (done, total) = (self.report.bytes(), self.range.len);
+        if self.options.control.part(0, total).step(done, total).is_continue() {
             return ControlFlow::Continue(());
         }
+        (self.report.errno, self.report.reason) = (libc::ECANCELED, Reason::Cancelled);
+        ControlFlow::Break(None)
+    }
+
+    fn copy(&mut self, len: u64) -> Next {
         let done = self.report.bytes();
         let part = self.range.after(done);
         self.options.control.part(done, self.range.len);

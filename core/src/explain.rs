@@ -85,7 +85,8 @@ pub(crate) fn dedupe(errno: i32, src: &Facts, dst: &Facts, range: Pair) -> Reaso
         return reason;
     }
     match errno {
-        libc::EBADF => Reason::BadDescriptor,
+        libc::EBADF if dst.flags.is_none() => Reason::BadDescriptor,
+        libc::EBADF => Reason::NotOpenForThat,
         libc::EXDEV if !regular(dst) => Reason::NotRegularFile,
         libc::EXDEV => Reason::DifferentFilesystem,
         libc::EPERM if has(dst, IMMUTABLE) => Reason::Immutable,
@@ -111,7 +112,11 @@ fn dedupe_geometry(src: &Facts, dst: &Facts, range: Pair) -> Reason {
     if src.same_file(dst) && range.overlaps() {
         return Reason::Overlap;
     }
-    never_share(src, dst).unwrap_or(Reason::Unknown)
+    match dst.kind() {
+        // Over a filesystem that cannot.
+        Kind::Overlay => Reason::FilesystemCannot,
+        _ => never_share(src, dst).unwrap_or(Reason::Unknown),
+    }
 }
 
 /// Why a read or write of a copy failed with `errno`.
@@ -121,8 +126,7 @@ pub(crate) fn copy(errno: i32, src: &Facts, dst: &Facts) -> Reason {
     }
     match errno {
         libc::EBADF => descriptors(src, dst),
-        libc::EPERM if has(dst, IMMUTABLE | APPEND) => Reason::Immutable,
-        // No chattr flag: a sealed memfd (memfd_create(2)), or a security module.
+        libc::EPERM if dst.sealed || has(dst, IMMUTABLE | APPEND) => Reason::Immutable,
         libc::EPERM => Reason::Permission,
         libc::EOPNOTSUPP | libc::ENOSYS => Reason::FilesystemCannot,
         libc::EINVAL if !regular(src) || !regular(dst) => Reason::NotRegularFile,

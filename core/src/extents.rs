@@ -113,7 +113,7 @@ impl ExtentFlags {
 /// for what is no regular file, `EIO`.
 pub fn extents(fd: BorrowedFd<'_>, offset: u64, len: u64) -> Result<Vec<Extent>> {
     let fail = |errno| explain::looking(Operation::Extents, errno, fd);
-    let size = regular_size(fd).map_err(fail)?;
+    let size = mapped_size(fd).map_err(fail)?;
     let end = offset.saturating_add(len).min(size);
     Extents::new(fd, offset, end, Sync::Yes).collect::<sys::Result<_>>().map_err(fail)
 }
@@ -138,15 +138,18 @@ pub fn shared_bytes(a: BorrowedFd<'_>, b: BorrowedFd<'_>) -> Result<u64> {
     Ok(intersection(places(&of_a), places(&of_b)))
 }
 
-/// The size of a regular file; EISDIR and EINVAL for anything else, which on some filesystems has
-/// extents too.
-fn regular_size(fd: BorrowedFd<'_>) -> sys::Result<u64> {
+/// The size of a regular file that has a map; EISDIR and EINVAL for anything else, which on some
+/// filesystems has extents too.
+fn mapped_size(fd: BorrowedFd<'_>) -> sys::Result<u64> {
     let stat = sys::stat::fstat(fd)?;
     match stat.st_mode & libc::S_IFMT {
-        libc::S_IFREG => Ok(stat.st_size as u64),
-        libc::S_IFDIR => Err(sys::Errno(libc::EISDIR)),
-        _ => Err(sys::Errno(libc::EINVAL)),
+        libc::S_IFREG => {}
+        libc::S_IFDIR => return Err(sys::Errno(libc::EISDIR)),
+        _ => return Err(sys::Errno(libc::EINVAL)),
     }
+    // Also of a file with nothing in it: whether there are maps here does not depend on that.
+    fiemap::extents(fd, 0, 1, false)?;
+    Ok(stat.st_size as u64)
 }
 
 /// The physical ranges `(start, end)` of data, sorted and without overlap.
@@ -173,26 +176,53 @@ fn intersection(a: Vec<(u64, u64)>, b: Vec<(u64, u64)>) -> u64 {
     bytes
 }
 
+/// Two lists of extents side by side: `(from, to, of a, of b)`, offsets from `a_start` and `b_start` on.
+fn in_step<'e>(
+    a: &'e [Extent],
+    a_start: u64,
+    b: &'e [Extent],
+    b_start: u64,
+) -> impl Iterator<Item = (u64, u64, &'e Extent, &'e Extent)> {
+    let (mut i, mut j) = (0, 0);
+    std::iter::from_fn(move || {
+        while let (Some(x), Some(y)) = (a.get(i), b.get(j)) {
+            let (x_to, y_to) = (x.end() - a_start, y.end() - b_start);
+            let from = (x.logical - a_start).max(y.logical - b_start);
+            if x_to <= y_to {
+                i += 1
+            } else {
+                j += 1
+            }
+            if from < x_to.min(y_to) {
+                return Some((from, x_to.min(y_to), x, y));
+            }
+        }
+        None
+    })
+}
+
 /// How many bytes lie in the same place in both lists at the same distance from `a_start` and
 /// `b_start`: what a dedupe or clone of those ranges makes. `None` where the maps cannot tell.
 pub(crate) fn shared_in_step(a: &[Extent], a_start: u64, b: &[Extent], b_start: u64) -> Option<u64> {
-    let (mut i, mut j, mut bytes) = (0, 0, 0);
-    while i < a.len() && j < b.len() {
-        let (x, y) = (&a[i], &b[j]);
-        let (x_from, x_to) = (x.logical - a_start, x.end() - a_start);
-        let (y_from, y_to) = (y.logical - b_start, y.end() - b_start);
-        let (from, to) = (x_from.max(y_from), x_to.min(y_to));
-        if from < to {
-            if x.flags.contains(ExtentFlags::UNKNOWN) || y.flags.contains(ExtentFlags::UNKNOWN) {
-                return None;
-            }
-            if x.has_place() && y.has_place() && same_place(x, y, from - x_from, from - y_from) {
-                bytes += to - from;
-            }
+    let mut bytes = 0;
+    for (from, to, x, y) in in_step(a, a_start, b, b_start) {
+        if x.flags.contains(ExtentFlags::UNKNOWN) || y.flags.contains(ExtentFlags::UNKNOWN) {
+            return None;
         }
-        if x_to <= y_to { i += 1 } else { j += 1 }
+        let (x_in, y_in) = (from + a_start - x.logical, from + b_start - y.logical);
+        if x.has_place() && y.has_place() && same_place(x, y, x_in, y_in) {
+            bytes += to - from;
+        }
     }
     Some(bytes)
+}
+
+/// Where `a` has blocks and `b` has a hole: `(from, to)`, offsets from `a_start` and `b_start` on.
+pub(crate) fn blocks_onto_holes(a: &[Extent], a_start: u64, b: &[Extent], b_start: u64) -> Vec<(u64, u64)> {
+    in_step(a, a_start, b, b_start)
+        .filter(|(_, _, x, y)| !x.is_hole() && y.is_hole())
+        .map(|(from, to, _, _)| (from, to))
+        .collect()
 }
 
 /// Whether the byte `x_in` into `x` and the byte `y_in` into `y` are the same byte on disk. Of encoded
@@ -318,6 +348,15 @@ mod tests {
         let twice = [data(0, 1000, 100), data(100, 1000, 100), data(200, 1050, 100)];
         assert_eq!(places(&twice), vec![(1000, 1150)]);
         assert_eq!(intersection(places(&twice), vec![(0, 1010), (1140, 2000)]), 20);
+    }
+
+    #[test]
+    fn holes_that_blocks_would_fill() {
+        let hole = |logical, length| Extent { flags: ExtentFlags::HOLE, ..data(logical, 0, length) };
+        let a = [data(10, 1000, 30), hole(40, 20), data(60, 2000, 40)];
+        let b = [hole(0, 10), data(10, 5000, 60), hole(70, 20)];
+        assert_eq!(blocks_onto_holes(&a, 10, &b, 0), [(0, 10), (70, 90)]);
+        assert_eq!(blocks_onto_holes(&b, 0, &a, 10), [(30, 50)]);
     }
 
     #[test]

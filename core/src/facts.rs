@@ -57,6 +57,8 @@ pub(crate) struct Facts {
     pub(crate) filesystem: Option<Filesystem>,
     /// chattr(1) flags, as `FS_IOC_GETFLAGS` has them.
     pub(crate) attributes: Option<u32>,
+    /// A memfd that may not be written any more, or not grow (memfd_create(2)).
+    pub(crate) sealed: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,6 +80,9 @@ pub(crate) struct Filesystem {
     pub(crate) read_only: bool,
 }
 
+/// Seals against changes that a verb would make.
+const SEALED: i32 = libc::F_SEAL_WRITE | libc::F_SEAL_FUTURE_WRITE | libc::F_SEAL_GROW;
+
 /// Where statfs(2) does not tell the server's block size.
 const NETWORK_BLOCK: u64 = 4096;
 
@@ -89,6 +94,7 @@ impl Facts {
             inode: stat.as_ref().map(Inode::from),
             filesystem: sys::stat::fstatfs(fd).ok().zip(stat).map(|(fs, stat)| Filesystem::new(&fs, &stat)),
             attributes: sys::attributes::flags(fd).ok(),
+            sealed: sys::stat::seals(fd).is_ok_and(|seals| seals & SEALED != 0),
         }
     }
 

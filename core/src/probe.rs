@@ -98,20 +98,35 @@ fn clone(src: BorrowedFd<'_>, dst: BorrowedFd<'_>, src_facts: &Facts, dst_facts:
     if !may_be_asked(src_facts) || !may_be_asked(dst_facts) {
         return Ability::unknown(Reason::Unknown);
     }
+    match ask_clone(src, dst, src_facts, dst_facts) {
+        Ok(()) => Ability::YES,
+        Err((errno, reason)) => Ability::no(errno, reason),
+    }
+}
+
+/// Asks the kernel for a clone of a range that no file has: what is refused for the range only would work.
+pub(crate) fn ask_clone(
+    src: BorrowedFd<'_>,
+    dst: BorrowedFd<'_>,
+    src_facts: &Facts,
+    dst_facts: &Facts,
+) -> std::result::Result<(), (i32, Reason)> {
+    if !may_be_asked(src_facts) || !may_be_asked(dst_facts) {
+        return Ok(());
+    }
     let block = dst_facts.filesystem.map_or(1, |fs| fs.block);
     let nowhere = Pair { src: NOWHERE, dst: NOWHERE, len: block };
-    match sys::clone::clone_range(src, nowhere.src, dst, nowhere.dst, nowhere.len) {
-        // Not refused: then this says nothing. It cannot have shared what is not there.
-        Ok(()) => Ability::unknown(Reason::Unknown),
-        Err(errno) => match explain::clone(errno.0, src_facts, dst_facts, nowhere) {
-            // Refused for the range: the only thing wrong, unless files like these never share.
-            Reason::PastEnd => match explain::never_share(src_facts, dst_facts) {
-                Some(reason) => Ability::no(libc::EINVAL, reason),
-                None => Ability::YES,
-            },
-            Reason::FileSizeLimit => Ability::YES,
-            reason => Ability::no(errno.0, reason),
-        },
+    // It cannot succeed: there is nothing to share.
+    let Err(errno) = sys::clone::clone_range(src, nowhere.src, dst, nowhere.dst, nowhere.len) else {
+        return Ok(());
+    };
+    match explain::clone(errno.0, src_facts, dst_facts, nowhere) {
+        // Refused for the range: the only thing wrong, unless files like these never share.
+        Reason::PastEnd => {
+            explain::never_share(src_facts, dst_facts).map_or(Ok(()), |why| Err((libc::EINVAL, why)))
+        }
+        Reason::FileSizeLimit => Ok(()),
+        reason => Err((errno.0, reason)),
     }
 }
 
@@ -125,19 +140,27 @@ fn dedupe(src: BorrowedFd<'_>, dst: BorrowedFd<'_>, src_facts: &Facts, dst_facts
     if len == 0 {
         return Ability::unknown(Reason::PastEnd);
     }
-    let range = Pair { src: 0, dst: NOWHERE, len };
-    let outcome = match sys::dedupe::dedupe_range(src, 0, len, &[(dst, NOWHERE)]) {
+    ask_dedupe((src, src_facts), 0, len, (dst, dst_facts))
+}
+
+/// Asks the kernel to dedupe `len` bytes of `src` with a range that `dst` does not have: what is refused for
+/// the range only would work.
+pub(crate) fn ask_dedupe(
+    (src, src_facts): (BorrowedFd<'_>, &Facts),
+    src_off: u64,
+    len: u64,
+    (dst, dst_facts): (BorrowedFd<'_>, &Facts),
+) -> Ability {
+    let range = Pair { src: src_off, dst: NOWHERE, len };
+    let outcome = match sys::dedupe::dedupe_range(src, src_off, len, &[(dst, NOWHERE)]) {
         Ok(outcomes) => outcomes[0],
         Err(errno) => return Ability::no(errno.0, explain::dedupe(errno.0, src_facts, src_facts, range)),
     };
-    match outcome {
-        Outcome::Failed(errno) => match explain::dedupe(errno.0, src_facts, dst_facts, range) {
-            Reason::PastEnd => match explain::never_share(src_facts, dst_facts) {
-                Some(reason) => Ability::no(libc::EINVAL, reason),
-                None => Ability::YES,
-            },
-            reason => Ability::no(errno.0, reason),
-        },
-        _ => Ability::unknown(Reason::Unknown),
+    let Outcome::Failed(errno) = outcome else { return Ability::unknown(Reason::Unknown) };
+    match explain::dedupe(errno.0, src_facts, dst_facts, range) {
+        Reason::PastEnd => explain::never_share(src_facts, dst_facts)
+            .map_or(Ability::YES, |reason| Ability::no(libc::EINVAL, reason)),
+        Reason::FileSizeLimit => Ability::YES,
+        reason => Ability::no(errno.0, reason),
     }
 }

@@ -18,12 +18,12 @@ macro_rules! reasons {
             pub const ALL: &[Reason] = &[$(Reason::$name,)*];
 
             /// A short stable name, such as `misaligned`.
-            pub fn name(self) -> &'static str {
+            pub const fn name(self) -> &'static str {
                 match self { $(Reason::$name => $label,)* }
             }
 
             /// One plain sentence, without a full stop.
-            pub fn text(self) -> &'static str {
+            pub const fn text(self) -> &'static str {
                 match self { $(Reason::$name => $text,)* }
             }
         }
@@ -90,11 +90,13 @@ reasons! {
     OutOfMemory = 27, "out-of-memory", "the kernel or process ran out of memory";
     /// Signals kept interrupting the call.
     Interrupted = 28, "interrupted", "signals interrupted the call before it made progress";
+    /// Dedupe leaves zeros that face a hole of the target alone.
+    WouldAllocate = 35, "would-allocate", "sharing would fill a hole and take space: left alone, the bytes are equal";
 }
 
 impl Reason {
     /// The stable code, as in the C header.
-    pub fn code(self) -> i32 {
+    pub const fn code(self) -> i32 {
         self as i32
     }
 

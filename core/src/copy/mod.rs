@@ -83,7 +83,11 @@ pub(crate) fn copy(
     options: &mut CopyOptions<'_>,
 ) -> Result<Report> {
     let fail = |errno, reason| Error::new(Operation::CopyRange, errno, reason);
-    let refused = |errno: sys::Errno| fail(errno.0, explain::copy(errno.0, &Facts::of(src), &Facts::of(dst)));
+    let refused = |errno: sys::Errno| {
+        let (src, dst) = (Facts::of(src), Facts::of(dst));
+        let block = dst.filesystem.map_or(0, |fs| fs.block);
+        fail(errno.0, explain::copy(errno.0, &src, &dst)).aligned(block)
+    };
     let range =
         Pair::checked(src_off, dst_off, len).ok_or_else(|| fail(libc::EOVERFLOW, Reason::Overflow))?;
     let (src_inode, dst_inode) = usable(src, dst).map_err(refused)?;
@@ -98,7 +102,7 @@ pub(crate) fn copy(
     let total = if src_inode.size == 0 { len } else { range.len };
     let _guard = NoSigxfsz::new();
     let transfer = Transfer::new((src, &src_inode), (dst, &dst_inode), range, total, &mut options.control);
-    transfer.run(|errno| explain::copy(errno.0, &Facts::of(src), &Facts::of(dst)))
+    transfer.run(refused)
 }
 
 /// The two files, if they are regular and open for what a copy does with them.

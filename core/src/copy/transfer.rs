@@ -74,23 +74,24 @@ impl<'a, 'c> Transfer<'a, 'c> {
         }
     }
 
-    /// Copies until it stops. An error after some bytes is a short copy; `explain` says why it was one.
-    pub(crate) fn run(mut self, explain: impl FnOnce(Errno) -> Reason) -> Result<Report> {
+    /// Copies until it stops. An error after some bytes is a short copy; `explain` makes an error of an errno.
+    pub(crate) fn run(mut self, explain: impl FnOnce(Errno) -> Error) -> Result<Report> {
         let stop = self.every_segment().err();
         // What was put off counts only once it is there; an error or cancellation leaves it out.
         let stop = match stop {
             None | Some(Stop::EndOfSource) => self.settle().err().or(stop),
             _ => stop,
         };
-        let (errno, reason) = match stop {
-            None | Some(Stop::EndOfSource) => (0, Reason::None),
-            Some(Stop::Cancelled) => (libc::ECANCELED, Reason::Cancelled),
-            Some(Stop::Failed(errno)) => (errno.0, explain(errno)),
+        let error = match stop {
+            None | Some(Stop::EndOfSource) => return Ok(self.report),
+            Some(Stop::Cancelled) => Error::new(Operation::CopyRange, libc::ECANCELED, Reason::Cancelled),
+            Some(Stop::Failed(errno)) => explain(errno),
         };
-        if errno != 0 && self.report.bytes() == 0 {
-            return Err(Error::new(Operation::CopyRange, errno, reason));
+        if self.report.bytes() == 0 {
+            return Err(error);
         }
-        Ok(Report { errno, reason, ..self.report })
+        self.report.append(&error.report);
+        Ok(self.report)
     }
 
     fn every_segment(&mut self) -> Step {

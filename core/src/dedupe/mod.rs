@@ -46,7 +46,8 @@ pub struct DedupeResult {
     pub status: DedupeStatus,
     /// With [`DedupeStatus::Failed`] the errno, else 0.
     pub errno: i32,
-    /// With [`DedupeStatus::Failed`] why.
+    /// With [`DedupeStatus::Failed`] why; with [`DedupeStatus::Same`] [`Reason::WouldAllocate`] where zeros that
+    /// face a hole of the target were left alone.
     pub reason: Reason,
     /// Bytes from the beginning of the range that were found equal.
     pub compared: u64,
@@ -100,6 +101,8 @@ impl<'a> DedupeOptions<'a> {
 /// the library compares it, and counts it as compared; where it cannot read the target, the partial
 /// block is left out of `compared`.
 ///
+/// Disk use never grows: zeros that face a hole of the target are compared and left alone.
+///
 /// Times of the files do not change. The numbers are measured with the extent maps (which writes dirty
 /// pages back first), not taken from the kernel's answer, which only repeats the request.
 ///
@@ -115,8 +118,8 @@ impl<'a> DedupeOptions<'a> {
 /// - `EOPNOTSUPP`: this filesystem or mount cannot, or it is not known to compare before sharing (NFS
 ///   and SMB clients once did not).
 ///
-/// For a target: `EPERM` (neither open for writing nor the caller's own; immutable; on an overlay, a
-/// file that still lies on the lower filesystem), `EXDEV`, `EROFS`, `EISDIR`, `EBADF`, `EOPNOTSUPP`,
+/// For a target: `EOPNOTSUPP` (an XFS made without reflink says so of the target only), `EPERM` (neither open for writing nor the caller's own; immutable; on an overlay, a
+/// file that still lies on the lower filesystem), `EXDEV`, `EROFS`, `EISDIR`, `EBADF`,
 /// `EINVAL` (misaligned, past the target's end, overlap, `chattr +C` on one only).
 pub fn dedupe_range(
     src: BorrowedFd<'_>,
@@ -148,6 +151,8 @@ pub(crate) fn source(facts: &Facts) -> std::result::Result<(Inode, Filesystem), 
         Err((libc::EISDIR, Reason::NotRegularFile))
     } else if !inode.is_regular() {
         Err((libc::EINVAL, Reason::NotRegularFile))
+    } else if facts.flags.is_some_and(|flags| flags & libc::O_PATH != 0) {
+        Err((libc::EBADF, Reason::NotOpenForThat))
     } else if !explain::readable(facts) {
         Err((libc::EINVAL, Reason::NotOpenForThat))
     } else if !filesystem.kind.compares() {

@@ -6,8 +6,9 @@ use std::os::fd::BorrowedFd;
 use crate::control::Control;
 use crate::error::{Error, Operation, Result};
 use crate::explain;
-use crate::extents::{Extent, Extents, Sync, shared_in_step};
+use crate::extents::{Extent, Extents, Sync, blocks_onto_holes, shared_in_step};
 use crate::facts::Facts;
+use crate::probe::{Answer, ask_dedupe};
 use crate::range::{Pair, align_down};
 use crate::reason::Reason;
 use crate::sys::dedupe::{MAX_TARGETS, Outcome, dedupe_range};
@@ -47,6 +48,10 @@ struct Target<'a> {
     result: DedupeResult,
     /// Its range and the source's both end at the end of their files.
     ends_with_source: bool,
+    /// Where sharing would fill a hole: `(from, to)`, offsets into the range.
+    holes: Vec<(u64, u64)>,
+    /// The kernel did not refuse it.
+    asked: bool,
     /// Equal so far.
     active: bool,
 }
@@ -80,22 +85,29 @@ impl<'a, 'c> Run<'a, 'c> {
         Ok(self.targets.into_iter().map(|target| target.result).collect())
     }
 
-    /// How many bytes of each target's range share the source's blocks; `None` where nothing tells.
-    fn measure(&self) -> Vec<Option<u64>> {
+    /// How many bytes of each target's range share the source's blocks; `None` where nothing tells. Finds
+    /// the holes on the way.
+    fn measure(&mut self) -> Vec<Option<u64>> {
         let ours = map(self.src, self.src_off, self.len);
-        let shared = |target: &Target<'_>| {
+        let mut shared = Vec::with_capacity(self.targets.len());
+        for target in &mut self.targets {
             // Addresses of two filesystems may be the same by chance.
-            if !self.src_facts.same_filesystem(&target.facts, self.src, target.fd) {
-                return None;
-            }
-            let theirs = map(target.fd, target.range.dst, self.len)?;
-            shared_in_step(ours.as_ref()?, self.src_off, &theirs, target.range.dst)
-        };
-        self.targets.iter().map(shared).collect()
+            let comparable = self.src_facts.same_filesystem(&target.facts, self.src, target.fd);
+            let theirs = comparable.then(|| map(target.fd, target.range.dst, self.len)).flatten();
+            shared.push(ours.as_ref().zip(theirs).and_then(|(ours, theirs)| {
+                target.holes = blocks_onto_holes(ours, self.src_off, &theirs, target.range.dst);
+                shared_in_step(ours, self.src_off, &theirs, target.range.dst)
+            }));
+        }
+        shared
     }
 
     /// Asks for whole blocks, then for what is left behind the last one.
     fn share(&mut self) -> Result<ControlFlow<()>> {
+        if self.len == 0 {
+            // Nothing to share, and yet a target may be one that cannot be asked.
+            return self.ask_all(0, 0, |_| true);
+        }
         let body = align_down(self.len, self.block);
         let mut at = 0;
         while at < body {
@@ -115,7 +127,7 @@ impl<'a, 'c> Run<'a, 'c> {
             return Ok(ControlFlow::Break(()));
         }
         for target in self.targets.iter_mut().filter(|target| target.active && !target.ends_with_source) {
-            target.compare_tail(self.src, target.range.after(body));
+            target.compare(self.src, target.range.after(body));
         }
         Ok(ControlFlow::Continue(()))
     }
@@ -129,7 +141,15 @@ impl<'a, 'c> Run<'a, 'c> {
         wanted: impl Fn(&Target<'_>) -> bool,
     ) -> Result<ControlFlow<()>> {
         let active = self.targets.iter().enumerate().filter(|(_, target)| target.active && wanted(target));
-        let active: Vec<usize> = active.map(|(i, _)| i).collect();
+        let (around, active): (Vec<usize>, Vec<usize>) =
+            active.map(|(i, _)| i).partition(|i| self.targets[*i].has_hole(at, len));
+        for i in around {
+            if self.control.is_cancelled() {
+                return Ok(ControlFlow::Break(()));
+            }
+            self.targets[i].take_around_holes((self.src, &self.src_facts), at, len, self.block);
+            self.done += len;
+        }
         for some in active.chunks(batch(len)) {
             if self.control.is_cancelled() {
                 return Ok(ControlFlow::Break(()));
@@ -178,6 +198,10 @@ impl<'a> Target<'a> {
             Some(_) if past_end.is_some_and(|(inode, range)| range.dst_end() > inode.size) => {
                 Some((libc::EINVAL, Reason::PastEnd))
             }
+            // The kernel would share as far as the limit, and say "same" of all.
+            Some(range) if range.dst_end() > sys::limit::file_size() => {
+                Some((libc::EFBIG, Reason::FileSizeLimit))
+            }
             Some(_) => None,
         };
         let range = range.unwrap_or(Pair { src: src_off, dst: 0, len });
@@ -187,10 +211,71 @@ impl<'a> Target<'a> {
             range,
             ends_with_source: Some(range.src_end()) == src_facts.size()
                 && Some(range.dst_end()) == facts.size(),
+            holes: Vec::new(),
+            asked: false,
             active: failed.is_none(),
             result: failed
                 .map_or_else(DedupeResult::default, |(errno, reason)| DedupeResult::failed(errno, reason)),
         }
+    }
+
+    /// Whether sharing `len` bytes at `at` into the range would fill a hole.
+    fn has_hole(&self, at: u64, len: u64) -> bool {
+        self.holes.iter().any(|(from, to)| *from < at + len && at < *to)
+    }
+
+    /// Asks for `len` bytes at `at`, except where sharing would fill a hole and disk use would grow: there
+    /// the source must have zeros to be equal, and is compared by the library.
+    fn take_around_holes(
+        &mut self,
+        (src, src_facts): (BorrowedFd<'_>, &Facts),
+        at: u64,
+        len: u64,
+        block: u64,
+    ) {
+        let end = at + len;
+        let holes = std::mem::take(&mut self.holes);
+        let inside =
+            holes.iter().map(|(from, to)| (*from.max(&at), *to.min(&end))).filter(|(from, to)| from < to);
+        let mut at = at;
+        // What lies behind the last hole is closed by an empty one.
+        for (from, to) in inside.chain([(end, end)]) {
+            if self.active && at < from {
+                let piece = self.range.after(at).first(from - at);
+                let outcome = match dedupe_range(src, piece.src, piece.len, &[(self.fd, piece.dst)]) {
+                    Ok(outcomes) => outcomes[0],
+                    Err(errno) => Outcome::Failed(errno),
+                };
+                self.take(outcome, (src, src_facts), piece, block);
+            }
+            if from < to && !self.asked {
+                self.ask((src, src_facts), block);
+            }
+            if self.active && from < to {
+                self.result.reason = Reason::WouldAllocate;
+                self.compare(src, self.range.after(from).first(to - from));
+            }
+            at = to;
+        }
+        self.holes = holes;
+    }
+
+    /// Asks only whether the target would be refused: where nothing of it may be shared.
+    fn ask(&mut self, src: (BorrowedFd<'_>, &Facts), block: u64) {
+        let len = self.range.len.min(block);
+        let ability = ask_dedupe(src, self.range.src, len, (self.fd, &self.facts));
+        self.asked = true;
+        if ability.answer == Answer::No {
+            self.refused(ability.errno, ability.reason);
+        }
+    }
+
+    fn refused(&mut self, errno: i32, reason: Reason) {
+        // An overlay over a filesystem that cannot says EINVAL.
+        let errno = if reason == Reason::FilesystemCannot { libc::EOPNOTSUPP } else { errno };
+        let DedupeResult { compared, .. } = self.result;
+        self.result = DedupeResult { compared, ..DedupeResult::failed(errno, reason) };
+        self.active = false;
     }
 
     /// What the kernel said of `piece`.
@@ -201,6 +286,7 @@ impl<'a> Target<'a> {
         piece: Pair,
         block: u64,
     ) {
+        self.asked = true;
         match outcome {
             Outcome::Same if piece.len.is_multiple_of(block) || self.ends_with_source => {
                 self.result.compared += piece.len
@@ -218,17 +304,15 @@ impl<'a> Target<'a> {
             }
             Outcome::Failed(errno) => {
                 let reason = explain::dedupe(errno.0, src_facts, &self.facts, self.range);
-                let DedupeResult { compared, .. } = self.result;
-                self.result = DedupeResult { compared, ..DedupeResult::failed(errno.0, reason) };
-                self.active = false;
+                self.refused(errno.0, reason);
             }
         }
     }
 
-    /// Compares what the kernel leaves out, if the target can be read.
-    fn compare_tail(&mut self, src: BorrowedFd<'_>, tail: Pair) {
-        match equal_prefix(src, self.fd, tail) {
-            Ok(equal) if equal < tail.len => self.differs(Some(equal)),
+    /// Compares what the kernel is not asked or leaves out, if the target can be read.
+    fn compare(&mut self, src: BorrowedFd<'_>, piece: Pair) {
+        match equal_prefix(src, self.fd, piece) {
+            Ok(equal) if equal < piece.len => self.differs(Some(equal)),
             Ok(equal) => self.result.compared += equal,
             Err(_) => {}
         }
@@ -237,6 +321,7 @@ impl<'a> Target<'a> {
     /// A difference; behind `equal` more bytes, where that could be found.
     fn differs(&mut self, equal: Option<u64>) {
         self.result.status = DedupeStatus::Differs;
+        self.result.reason = Reason::None;
         self.result.differs_at = equal.map(|equal| self.result.compared + equal);
         self.result.compared += equal.unwrap_or(0);
         self.active = false;

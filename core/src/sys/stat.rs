@@ -1,4 +1,4 @@
-//! `fstat(2)`, `fstatfs(2)`, `fcntl(2)` with F_GETFL: what a descriptor is.
+//! `fstat(2)`, `fstatfs(2)`, `fcntl(2)` with F_GETFL and F_GET_SEALS: what a descriptor is.
 
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, BorrowedFd};
@@ -27,4 +27,10 @@ pub(crate) fn fstatfs(fd: BorrowedFd<'_>) -> Result<libc::statfs64> {
 pub(crate) fn status_flags(fd: BorrowedFd<'_>) -> Result<libc::c_int> {
     // SAFETY: F_GETFL takes no argument.
     check(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_GETFL) })
+}
+
+/// What a memfd is sealed against (F_SEAL_..., fcntl(2)); EINVAL for other files.
+pub(crate) fn seals(fd: BorrowedFd<'_>) -> Result<libc::c_int> {
+    // SAFETY: F_GET_SEALS takes no argument.
+    check(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_GET_SEALS) })
 }
