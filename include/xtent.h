@@ -1,0 +1,679 @@
+/*
+ * xtent: copy, clone and dedupe ranges of files on Linux.
+ *
+ * SPDX-License-Identifier: MIT OR Apache-2.0
+ *
+ * There are three verbs, each with a promise of its own:
+ *
+ *   copy    moves bytes, and never asks a local filesystem to share them. It may come back short, like
+ *           read(2), and can be cancelled. There is always a way.
+ *   clone   makes the destination share the source's blocks: the whole range, or an error. It is never
+ *           faked by copying.
+ *   dedupe  makes ranges share blocks only where their bytes are already equal, for any number of
+ *           targets. It never changes what a file contains.
+ *
+ * xtent_clone_or_copy_range is the policy on top, share if possible, else copy, and says how many bytes
+ * went which way. Nothing else falls back, and nothing falls back silently.
+ *
+ *
+ * A program
+ *
+ *     #include <fcntl.h>
+ *     #include <stdio.h>
+ *     #include <xtent.h>
+ *
+ *     int main(int argc, char **argv)
+ *     {
+ *         if (argc != 3)
+ *             return 2;
+ *         int src = open(argv[1], O_RDONLY);
+ *         int dst = open(argv[2], O_WRONLY | O_CREAT | O_EXCL, 0666);
+ *         struct xtent_report report = XTENT_REPORT_INIT;
+ *
+ *         if (xtent_clone_range(src, 0, dst, 0, XTENT_TO_END, NULL, &report) == 0)
+ *             printf("the files share %llu bytes\n", (unsigned long long)report.bytes_cloned);
+ *         else
+ *             printf("not cloned: %s\n", xtent_reason_text(report.reason));
+ *         return report.error != 0;
+ *     }
+ *
+ * It is built with "cc program.c -lxtent".
+ *
+ *
+ * Errors and reasons
+ *
+ * A function that can fail returns a negative errno; the variable errno itself means nothing
+ * afterwards. One errno has many causes (EINVAL from a clone at least eight), so the report, and each
+ * target of a dedupe, also has a reason: a number that stays the same in all versions (XTENT_REASON_...),
+ * with a name (xtent_reason_name) and a sentence for people (xtent_reason_text). The kernel is asked
+ * first; what it refuses is explained afterwards, and where no cause can be found the reason is
+ * XTENT_REASON_UNKNOWN. Later versions may have more reasons.
+ *
+ * ENOTRECOVERABLE, which any function may return, is a bug of this library.
+ *
+ *
+ * Offsets and lengths
+ *
+ * They are bytes. Arguments come in the order source, source offset, destination, destination offset,
+ * length. The length XTENT_TO_END means to the end of the source, as the kernel sees it at that moment.
+ *
+ *
+ * Structs
+ *
+ * Options, reports and capabilities begin with their size, grow only at their end, and must be begun
+ * with their INIT macro: a size of 0 is EINVAL. A program runs with later and with earlier libraries
+ * than it was compiled for. Options that it does not know stay at their defaults; options that the
+ * library does not know are E2BIG unless they are zero, and unknown flags are EINVAL. What a library
+ * does not know of a report is filled with zeros. Elements of arrays (targets, extents) never grow.
+ *
+ * A report is written on success and on failure, except that its own size is wrong.
+ *
+ *
+ * Descriptors and locks
+ *
+ * A file descriptor of the caller is never closed, repositioned or duplicated, and its file is never
+ * opened again: closing any descriptor of a file would drop the POSIX locks (fcntl(2)) that the process
+ * holds on it. Files are never mapped into memory.
+ *
+ *
+ * Signals
+ *
+ * No signal handler is installed. SIGXFSZ is blocked in the calling thread while a copy runs, and one
+ * that a write of the copy raised is taken away: the error is EFBIG. A signal that the program handles
+ * does not end a call: to end a copy or a dedupe, let the handler set the flag `cancel` of the options,
+ * or let `progress` return something else than 0. A clone cannot be cancelled. No function here may be
+ * called from a signal handler.
+ *
+ *
+ * Threads and fork
+ *
+ * All functions may be called from any number of threads at once, also on the same descriptors, and
+ * after fork(2). There are no locks, no hidden threads, no output, and no environment variables.
+ *
+ *
+ * Versions
+ *
+ * What is described here is there since version 0.1.0, unless its own description says otherwise.
+ */
+
+#ifndef XTENT_H
+#define XTENT_H
+
+/* Made by cbindgen from the sources in capi/src: change those, not this file. */
+
+#include <signal.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/** The version of this header. The library's own is what xtent_version returns. */
+#define XTENT_VERSION_MAJOR 0
+
+/** See XTENT_VERSION_MAJOR. */
+#define XTENT_VERSION_MINOR 1
+
+/** See XTENT_VERSION_MAJOR. */
+#define XTENT_VERSION_PATCH 0
+
+/** The version of this header as a number, as xtent_version returns that of the library. */
+#define XTENT_VERSION (((XTENT_VERSION_MAJOR * 10000) + (XTENT_VERSION_MINOR * 100)) + XTENT_VERSION_PATCH)
+
+/** As a length: to the end of the source, as the kernel sees it at that moment. */
+#define XTENT_TO_END UINT64_MAX
+
+/** "no reason: nothing went wrong" */
+#define XTENT_REASON_NONE 0
+
+/** "the kernel refused, and no cause could be found" */
+#define XTENT_REASON_UNKNOWN 1
+
+/** "an argument is not valid: NULL, a wrong struct size, or an unknown flag" */
+#define XTENT_REASON_INVALID_ARGUMENT 2
+
+/** "the length is 0; use the to-end length for the rest of the file" */
+#define XTENT_REASON_ZERO_LENGTH 3
+
+/** "offset plus length passes the largest possible file offset" */
+#define XTENT_REASON_OVERFLOW 4
+
+/** "a descriptor is not open" */
+#define XTENT_REASON_BAD_DESCRIPTOR 5
+
+/** "a descriptor is not open for that: the source must be readable, the destination writable" */
+#define XTENT_REASON_NOT_OPEN_FOR_THAT 6
+
+/** "the destination is append-only, so that data cannot be placed at an offset" */
+#define XTENT_REASON_APPEND_ONLY 7
+
+/** "only regular files can be used" */
+#define XTENT_REASON_NOT_A_REGULAR_FILE 8
+
+/** "an offset or the length is not a multiple of the filesystem's block size" */
+#define XTENT_REASON_MISALIGNED 9
+
+/** "source and destination ranges overlap in the same file" */
+#define XTENT_REASON_OVERLAP 10
+
+/** "the range reaches past the end of the file" */
+#define XTENT_REASON_PAST_END_OF_FILE 11
+
+/** "the source's last partial block would land in the middle of the destination" */
+#define XTENT_REASON_PARTIAL_BLOCK 12
+
+/** "one file is copy-on-write and the other is not (chattr +C)" */
+#define XTENT_REASON_NO_COPY_ON_WRITE_MISMATCH 13
+
+/** "the files are on different filesystems, or reached through different mounts of one that keeps them apart" */
+#define XTENT_REASON_DIFFERENT_FILESYSTEM 14
+
+/** "this type of filesystem cannot do that" */
+#define XTENT_REASON_FILESYSTEM_CANNOT 15
+
+/** "this filesystem was made or mounted without support for that" */
+#define XTENT_REASON_MOUNT_CANNOT 16
+
+/** "the destination is not open for reading" */
+#define XTENT_REASON_DESTINATION_NOT_READABLE 17
+
+/** "the file is in use as swap space or is being executed" */
+#define XTENT_REASON_SWAP_FILE 18
+
+/** "the file is immutable (chattr +i) or sealed" */
+#define XTENT_REASON_IMMUTABLE 19
+
+/** "the destination's filesystem, mount or subvolume is read-only" */
+#define XTENT_REASON_READ_ONLY 20
+
+/** "the destination would pass the file-size limit (RLIMIT_FSIZE, or the filesystem's own)" */
+#define XTENT_REASON_FILE_SIZE_LIMIT 21
+
+/** "the filesystem has no space left" */
+#define XTENT_REASON_NO_SPACE 22
+
+/** "the disk quota is used up" */
+#define XTENT_REASON_QUOTA 23
+
+/** "the caller is not permitted to do that to this file" */
+#define XTENT_REASON_PERMISSION 24
+
+/** "cancelled by the caller" */
+#define XTENT_REASON_CANCELLED 25
+
+/** "the device or server reported an input/output error" */
+#define XTENT_REASON_INPUT_OUTPUT 26
+
+/** "the kernel or process ran out of memory" */
+#define XTENT_REASON_OUT_OF_MEMORY 27
+
+/** "signals interrupted the call before it made progress" */
+#define XTENT_REASON_INTERRUPTED 28
+
+/** "sharing would fill a hole and take space: left alone, the bytes are equal" */
+#define XTENT_REASON_WOULD_ALLOCATE 35
+
+/**
+ * A target's status: the call ended before it was done with this target. What `compared` and `shared`
+ * say was done all the same.
+ */
+#define XTENT_NOT_REACHED 0
+
+/** A target's status: all that was compared is equal. */
+#define XTENT_SAME 1
+
+/** A target's status: the bytes differ. What was equal before the first difference may be shared. */
+#define XTENT_DIFFERS 2
+
+/** A target's status: it was refused, or failed. See its `error` and `reason`. */
+#define XTENT_FAILED 3
+
+/** A number of bytes that cannot be told. */
+#define XTENT_UNKNOWN UINT64_MAX
+
+/** An extent is a hole: it takes no space, and a read gives zeros. */
+#define XTENT_EXTENT_HOLE 1
+
+/** An extent has blocks that were never written: a read gives zeros. */
+#define XTENT_EXTENT_UNWRITTEN 2
+
+/**
+ * Another file, or another place in this one, uses the same blocks. XFS says so of each block; btrfs
+ * of a whole extent as soon as any part of it is shared.
+ */
+#define XTENT_EXTENT_SHARED 4
+
+/** Stored inside metadata, not in blocks of its own. */
+#define XTENT_EXTENT_INLINE 8
+
+/** Compressed or encrypted: `physical` names the whole extent, which may be shorter on disk. */
+#define XTENT_EXTENT_ENCODED 16
+
+/** The filesystem does not say where it lies. */
+#define XTENT_EXTENT_UNKNOWN 32
+
+/** Whether a verb works: only trying would tell. */
+#define XTENT_ANSWER_UNKNOWN 0
+
+/** Whether a verb works: it does. */
+#define XTENT_ANSWER_YES 1
+
+/** Whether a verb works: it does not. */
+#define XTENT_ANSWER_NO 2
+
+/** Options of xtent_copy_range and xtent_clone_or_copy_range. Begin with XTENT_COPY_OPTIONS_INIT. */
+struct xtent_copy_options {
+    /** sizeof(struct xtent_copy_options). */
+    uint32_t size;
+    /** Must be 0: there are no flags yet. */
+    uint32_t flags;
+    /**
+     * NULL, or a flag that is looked at before each step: once it is not 0 the call ends. A signal
+     * handler may set it, or another thread.
+     */
+    const volatile sig_atomic_t *cancel;
+    /**
+     * NULL, or called after each step in the calling thread, with `user`, the bytes that are done and
+     * the bytes that there are in all (XTENT_TO_END where the source does not say). The call ends when
+     * it returns anything but 0. It must return: no longjmp, no C++ exception.
+     */
+    int (*progress)(void *user, uint64_t done, uint64_t total);
+    /** Handed to `progress`. */
+    void *user;
+#define XTENT_COPY_OPTIONS_INIT { sizeof(struct xtent_copy_options), 0, NULL, NULL, NULL }
+};
+
+/**
+ * What a verb did, written on success and on failure alike. Begin with XTENT_REPORT_INIT. All
+ * amounts are bytes of the range that was asked for.
+ */
+struct xtent_report {
+    /** sizeof(struct xtent_report). */
+    uint32_t size;
+    /**
+     * Why the verb ended before the whole range was done: XTENT_REASON_..., XTENT_REASON_NONE when
+     * nothing was in the way (also when a copy just met the end of the source).
+     */
+    int32_t reason;
+    /** The errno that goes with `reason`, positive; 0 when there is none. */
+    int32_t error;
+    /** xtent_clone_or_copy_range only: why bytes that could have been cloned were copied. */
+    int32_t fallback;
+    /** Bytes that are done, from the beginning of the range on: the sum of the next three. */
+    uint64_t bytes;
+    /** Bytes that were read and written, so that the destination has blocks of its own. */
+    uint64_t bytes_copied;
+    /** Bytes that share the source's blocks now because the kernel cloned them. */
+    uint64_t bytes_cloned;
+    /** Bytes that are a hole in the source, and were made or left a hole in the destination. */
+    uint64_t bytes_hole;
+    /**
+     * The multiple that offsets and lengths need, in bytes, when `reason` or `fallback` is
+     * XTENT_REASON_MISALIGNED or XTENT_REASON_PARTIAL_BLOCK; else 0.
+     */
+    uint64_t alignment;
+#define XTENT_REPORT_INIT { sizeof(struct xtent_report), 0, 0, 0, 0, 0, 0, 0, 0 }
+};
+
+/** Options of xtent_clone_range. Begin with XTENT_CLONE_OPTIONS_INIT. */
+struct xtent_clone_options {
+    /** sizeof(struct xtent_clone_options). */
+    uint32_t size;
+    /** Must be 0: there are no flags yet. */
+    uint32_t flags;
+#define XTENT_CLONE_OPTIONS_INIT { sizeof(struct xtent_clone_options), 0 }
+};
+
+/**
+ * A place that may come to share the source's blocks, and what became of it. Begin with
+ * XTENT_DEDUPE_TARGET_INIT(fd, offset). The numbers are bytes of its range.
+ */
+struct xtent_dedupe_target {
+    /** The file: open for writing, or for reading by its owner or somebody who may write it. */
+    int fd;
+    /** What became of it: XTENT_NOT_REACHED, XTENT_SAME, XTENT_DIFFERS or XTENT_FAILED. */
+    int32_t status;
+    /** Where the range begins in it; a multiple of the filesystem's block size. */
+    uint64_t offset;
+    /** With XTENT_FAILED the errno, positive; else 0. */
+    int32_t error;
+    /** With XTENT_FAILED why: XTENT_REASON_... */
+    int32_t reason;
+    /** From the beginning of the range, what was found equal. */
+    uint64_t compared;
+    /**
+     * What shares the source's blocks now and did not before the call; XTENT_UNKNOWN where the
+     * files' extent maps cannot tell.
+     */
+    uint64_t shared;
+    /** What shared the source's blocks before the call; or XTENT_UNKNOWN. */
+    uint64_t already_shared;
+    /**
+     * With XTENT_DIFFERS how far into the range the first difference is; XTENT_UNKNOWN otherwise, and
+     * where the target could not be read to find it.
+     */
+    uint64_t differs_at;
+    /** Must be 0. */
+    uint64_t reserved[2];
+#define XTENT_DEDUPE_TARGET_INIT(fd, offset) { (fd), XTENT_NOT_REACHED, (offset), 0, 0, 0, 0, 0, 0, { 0, 0 } }
+};
+
+/** Options of xtent_dedupe_range. Begin with XTENT_DEDUPE_OPTIONS_INIT. */
+struct xtent_dedupe_options {
+    /** sizeof(struct xtent_dedupe_options). */
+    uint32_t size;
+    /** Must be 0: there are no flags yet. */
+    uint32_t flags;
+    /**
+     * NULL, or a flag that is looked at before each step: once it is not 0 the call ends. A signal
+     * handler may set it, or another thread.
+     */
+    const volatile sig_atomic_t *cancel;
+    /**
+     * NULL, or called after each step in the calling thread, with `user`, the bytes that are done and
+     * the bytes that there are in all, counted over all targets. The call ends when it returns anything
+     * but 0. It must return: no longjmp, no C++ exception.
+     */
+    int (*progress)(void *user, uint64_t done, uint64_t total);
+    /** Handed to `progress`. */
+    void *user;
+#define XTENT_DEDUPE_OPTIONS_INIT { sizeof(struct xtent_dedupe_options), 0, NULL, NULL, NULL }
+};
+
+/** A run of bytes of a file, and where it lies. */
+struct xtent_extent {
+    /** Where it begins in the file. */
+    uint64_t logical;
+    /**
+     * Where it begins on the filesystem's device (btrfs: in its logical address space). 0 for a hole,
+     * and where there is no place to name. Only comparable between files of one filesystem.
+     */
+    uint64_t physical;
+    /** How long it is in the file. */
+    uint64_t length;
+    /** XTENT_EXTENT_... bits. */
+    uint32_t flags;
+    /** 0. */
+    uint32_t reserved;
+};
+
+/** Whether one verb works, and why not. */
+struct xtent_ability {
+    /** XTENT_ANSWER_UNKNOWN, XTENT_ANSWER_YES or XTENT_ANSWER_NO. */
+    int32_t answer;
+    /** With XTENT_ANSWER_NO the errno that the verb would fail with, positive; else 0. */
+    int32_t error;
+    /** Why it does not work, or why that is not known: XTENT_REASON_... */
+    int32_t reason;
+    /** 0. */
+    int32_t reserved;
+};
+
+/** What works from one file to another. Begin with XTENT_CAPABILITIES_INIT. */
+struct xtent_capabilities {
+    /** sizeof(struct xtent_capabilities). */
+    uint32_t size;
+    /** 0. */
+    uint32_t reserved;
+    /**
+     * What offsets and lengths of clone and dedupe must be multiples of, in bytes; 0 where neither
+     * works.
+     */
+    uint64_t alignment;
+    /** Of xtent_copy_range. */
+    struct xtent_ability copy;
+    /** Of xtent_clone_range. */
+    struct xtent_ability clone;
+    /** Of xtent_dedupe_range. */
+    struct xtent_ability dedupe;
+#define XTENT_CAPABILITIES_INIT \
+    { sizeof(struct xtent_capabilities), 0, 0, { 0, 0, 0, 0 }, { 0, 0, 0, 0 }, { 0, 0, 0, 0 } }
+};
+
+#ifdef __cplusplus
+extern "C" {
+#endif // __cplusplus
+
+/**
+ * The version of the library that runs: major * 10000 + minor * 100 + patch. It may be later than the
+ * header's.
+ */
+unsigned int xtent_version(void);
+
+/** The version of the library that runs, such as "0.1.0". */
+const char *xtent_version_string(void);
+
+/**
+ * One plain sentence on a reason, without a full stop, in English.
+ *
+ * Returns a string that stays for ever, and for a number that is no reason "no such reason".
+ */
+const char *xtent_reason_text(int reason);
+
+/**
+ * A short stable name of a reason, such as "misaligned".
+ *
+ * Returns a string that stays for ever, and for a number that is no reason "no such reason".
+ */
+const char *xtent_reason_name(int reason);
+
+/**
+ * Copies up to `len` bytes of `src_fd` at `src_off` to `dst_fd` at `dst_off`.
+ *
+ * The bytes are read and written, so that the destination has blocks of its own: no local filesystem
+ * is asked to share them. Holes of the source become holes of the destination, also where that had
+ * data. The destination grows where the range passes its end, and never shrinks.
+ *
+ * Like read(2) it may come back short: at the end of the source (a `len` that reaches behind it is no
+ * error), when it was cancelled, or when it met an error after some bytes; then the report has the
+ * reason, and the same call for what is left goes on or returns the error. A `len` of XTENT_TO_END is
+ * the rest of the source, a `len` of 0 copies nothing. The range is written from its beginning to its
+ * end, in steps of at most 1 MiB; at most one step is done after `cancel` was set. A signal alone does
+ * not stop a copy: let its handler set the flag.
+ *
+ * `options` and `report` may be NULL.
+ *
+ * Returns the number of bytes that are done, holes among them, or -errno when there are none. After an
+ * error the destination is as it was.
+ *
+ *   EINVAL     the ranges overlap in one file; a device; options or report of a wrong size, or an
+ *              unknown flag
+ *   E2BIG      options of a later version, asking for what this library does not know
+ *   EBADF      not open; the source not for reading, or the destination not for writing; the
+ *              destination is O_APPEND, so that data cannot be placed at an offset
+ *   EISDIR     a directory
+ *   ESPIPE     a pipe or socket
+ *   EOVERFLOW  offset plus length passes the largest possible offset
+ *   ECANCELED  cancelled before anything was done
+ *   EFBIG      the file-size limit: RLIMIT_FSIZE (no SIGXFSZ reaches the caller) or the filesystem's
+ *   ENOSPC     the filesystem is full
+ *   EDQUOT     the quota is used up
+ *   EIO        the device or server failed
+ *   ENOMEM     the kernel has no memory
+ *   EPERM      the destination is immutable or sealed
+ *   ETXTBSY    the destination is used as swap space
+ */
+int64_t xtent_copy_range(int src_fd,
+                         uint64_t src_off,
+                         int dst_fd,
+                         uint64_t dst_off,
+                         uint64_t len,
+                         const struct xtent_copy_options *options,
+                         struct xtent_report *report);
+
+/**
+ * Makes `len` bytes of `dst_fd` at `dst_off` share the blocks of `src_fd` at `src_off`: the whole range,
+ * or an error. It never copies instead.
+ *
+ * The offsets must be multiples of the filesystem's block size; so must `len`, unless the range ends
+ * at the end of the source and not inside the destination. A `len` of XTENT_TO_END is the rest of the
+ * source, whose size the kernel reads while it holds both files' locks. Writers to the source wait
+ * meanwhile, so that the clone is one consistent cut. The destination grows where the range passes its
+ * end, and never shrinks; its modification time changes.
+ *
+ * It cannot be cancelled, and signals that the caller handles, ignores or blocks do not interrupt it.
+ *
+ * `options` and `report` may be NULL.
+ *
+ * Returns 0, or -errno.
+ *
+ *   EINVAL      see the reason: `len` is 0; misaligned (the report's `alignment` has the multiple that
+ *               is needed); overlap in one file; past the end of the source; a partial block would land
+ *               inside the destination; chattr +C on one file only; no regular file; options or report
+ *               of a wrong size, or an unknown flag
+ *   E2BIG       options of a later version, asking for what this library does not know
+ *   EBADF       not open; the source not for reading, or the destination not for writing, or O_APPEND
+ *   EISDIR      a directory
+ *   EXDEV       the files are on two filesystems, or one is a pipe or device
+ *   EOPNOTSUPP  this type of filesystem, or this one as it was made or mounted, cannot
+ *   EOVERFLOW   offset plus length passes the largest possible offset
+ *   EFBIG       the file-size limit: RLIMIT_FSIZE, or the filesystem's own
+ *   EPERM       the destination is immutable, or the caller is not permitted to do that
+ *   ETXTBSY     a file is used as swap space
+ *   EROFS       the destination is on a read-only mount or subvolume
+ *   ENOSPC, EDQUOT, EIO, ENOMEM
+ *               as xtent_copy_range
+ *
+ * After ENOSPC, EDQUOT, EIO and ENOMEM a beginning of the range may have been cloned, and the
+ * destination have grown to match: the kernel does not take that back. It is also so when the process
+ * is killed in the middle of the call. After any other error the destination is as it was.
+ */
+int xtent_clone_range(int src_fd,
+                      uint64_t src_off,
+                      int dst_fd,
+                      uint64_t dst_off,
+                      uint64_t len,
+                      const struct xtent_clone_options *options,
+                      struct xtent_report *report);
+
+/**
+ * Clones what of the range can be cloned, and copies the rest: share if possible, else copy.
+ *
+ * Where both offsets have the same remainder by the filesystem's block size, the whole blocks between
+ * are cloned and the ragged ends copied; otherwise, and where a clone is refused, everything is copied.
+ * The report's `bytes_cloned`, `bytes_copied` and `bytes_hole` say how much went which way, and its
+ * `fallback` why some was copied that could have been cloned.
+ *
+ * It may come back short, as xtent_copy_range does and for the same causes. The flag `cancel` is
+ * looked at between steps; the clone is one step, whatever its length.
+ *
+ * `options` and `report` may be NULL.
+ *
+ * Returns the number of bytes that are done, or -errno when there are none. The errors are those of
+ * xtent_copy_range. A clone that fails with EIO, ENOSPC, EDQUOT, ENOMEM or EFBIG is such an error and
+ * never turns into a copy; the destination may have changed then, as after xtent_clone_range.
+ */
+int64_t xtent_clone_or_copy_range(int src_fd,
+                                  uint64_t src_off,
+                                  int dst_fd,
+                                  uint64_t dst_off,
+                                  uint64_t len,
+                                  const struct xtent_copy_options *options,
+                                  struct xtent_report *report);
+
+/**
+ * Makes each target share the `len` bytes of `src_fd` at `src_off` where the bytes are already equal.
+ * The kernel compares and shares under both files' locks: contents never change, by no outcome, and
+ * neither do the files' times.
+ *
+ * `targets` are any number of places, in `n_targets` elements; each gets its own result. One target's
+ * failure does not disturb another, and it is no error of the call that targets differ or fail, not
+ * even all of them. A target that differs keeps what was shared before the first difference, to the
+ * block.
+ *
+ * A `len` of XTENT_TO_END is the rest of the source. The kernel shares whole blocks; a last partial
+ * block is shared where both files end in it. Elsewhere the library compares it and counts it as
+ * compared; where it cannot read the target, `compared` leaves it out.
+ *
+ * What is shared is measured with the files' extent maps before and after, which writes dirty pages
+ * back; the kernel's own answer only repeats the request. The flag `cancel` is looked at between steps
+ * of at most 16 MiB of one target, of a few targets at once. What was shared stays shared, and
+ * targets that were not done with are XTENT_NOT_REACHED.
+ *
+ * `options` and `report` may be NULL. The report has only the call's own error and reason.
+ *
+ * Returns 0 when every target has its result (cancelled or not), or -errno when the call as a whole
+ * failed, no target was touched, and all of them are XTENT_NOT_REACHED.
+ *
+ *   EINVAL      see the reason: `len` is 0; past the end of the source; the source is no regular file,
+ *               or not open for reading; `targets` is NULL, or a reserved member is not 0; options or
+ *               report of a wrong size, or an unknown flag
+ *   E2BIG       options of a later version, asking for what this library does not know
+ *   EBADF       the source is not open
+ *   EISDIR      the source is a directory
+ *   EOVERFLOW   offset plus length passes the largest possible offset
+ *   EOPNOTSUPP  the filesystem cannot, or is not known to compare before it shares (NFS and SMB
+ *               clients once did not)
+ *   ENOMEM      no memory for the list of targets
+ *
+ * The `error` of a target:
+ *
+ *   EINVAL      see the reason: misaligned; past the target's end; overlap with the source in one file;
+ *               chattr +C on one file only; no regular file
+ *   EPERM       neither open for writing nor the caller's own; immutable; on an overlay, a file that
+ *               still lies on the lower filesystem
+ *   EXDEV       on another filesystem than the source
+ *   EBADF, EISDIR, EROFS, EOPNOTSUPP, EOVERFLOW, ETXTBSY, EIO
+ *               not open; a directory; read-only; the others as above or as xtent_clone_range
+ */
+int xtent_dedupe_range(int src_fd,
+                       uint64_t src_off,
+                       uint64_t len,
+                       struct xtent_dedupe_target *targets,
+                       size_t n_targets,
+                       const struct xtent_dedupe_options *options,
+                       struct xtent_report *report);
+
+/**
+ * Lists where `len` bytes of a file at `off` lie: its extents in order, holes among them, without gaps,
+ * cut to that range and to the end of the file. XTENT_TO_END is a length too.
+ *
+ * Fills the first `n` elements of `out` at most. To go on, call it again with `off` at the end of the
+ * last one (`logical` plus `length`); it is done when it returns 0. Writes dirty pages of the file back
+ * first: data that is not on disk yet has no place.
+ *
+ * Returns the number of elements that were filled, or -errno.
+ *
+ *   EINVAL      `out` is NULL, or `n` is 0; no regular file
+ *   EBADF       not open, or opened with O_PATH
+ *   EISDIR      a directory
+ *   EOPNOTSUPP  the filesystem has no such maps (tmpfs, NFS, FUSE)
+ *   EIO         the device failed
+ */
+int64_t xtent_extents(int fd, uint64_t off, uint64_t len, struct xtent_extent *out, size_t n);
+
+/**
+ * How many bytes of blocks two files share, each block counted once. A file shares all its data with
+ * itself.
+ *
+ * Exact on XFS; on btrfs compressed extents are compared by their beginning only, and counted by the
+ * bytes of file data. Data without blocks of its own (XTENT_EXTENT_INLINE) is never shared. Writes
+ * dirty pages of both files back first.
+ *
+ * Returns the number of bytes, or -errno.
+ *
+ *   EXDEV       the files are on two filesystems, or on an overlay and the filesystem under it, where
+ *               addresses cannot be compared
+ *   EINVAL, EBADF, EISDIR, EOPNOTSUPP, EIO
+ *               as xtent_extents
+ */
+int64_t xtent_shared_bytes(int a_fd, int b_fd);
+
+/**
+ * Says what works from `src_fd` to `dst_fd`, opened as they are, and why the rest does not. Writes
+ * nothing to the files.
+ *
+ * The kernel is asked with a range that no file can have: what it refuses for the range only would
+ * work. Filesystems that are done by a server (NFS, SMB) are not asked, and the answer is unknown. That
+ * a clone works does not promise space for it.
+ *
+ * Returns 0, or -errno; then every answer in `out` is XTENT_ANSWER_UNKNOWN.
+ *
+ *   EBADF   a descriptor is not open
+ *   EINVAL  `out` is NULL, or its size is wrong
+ *   E2BIG   the size of `out` is larger than any version's
+ */
+int xtent_probe(int src_fd, int dst_fd, struct xtent_capabilities *out);
+
+#ifdef __cplusplus
+}  // extern "C"
+#endif  // __cplusplus
+
+#endif  /* XTENT_H */

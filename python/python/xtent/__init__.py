@@ -1,0 +1,54 @@
+"""Copy, clone and dedupe ranges of files on Linux: three verbs, each with a promise that it keeps.
+
+- copy_range() moves bytes. It never asks a local filesystem to share them, and may come back short.
+- clone_range() makes the destination share the source's blocks: the whole range, or an error.
+- dedupe_range() makes ranges share blocks only where the bytes are already equal.
+
+clone_or_copy_range() is the policy on top: it shares what can be shared, copies the rest, and says how
+many bytes went which way. probe() tells beforehand what works; extents() and shared_bytes() look.
+
+Files are ints or objects with fileno(). They are never closed, repositioned or duplicated, and nothing
+opens them again, so that POSIX locks stay. Do not close one in another thread while a verb works on it.
+The GIL is released meanwhile. Offsets and lengths are bytes.
+
+What fails raises OSError of the subclass for its errno, with two more attributes: reason, a Reason, and
+report, a Report.
+"""
+
+from xtent._xtent import (
+    Ability,
+    Capabilities,
+    DedupeResult,
+    DedupeStatus,
+    Extent,
+    ExtentFlags,
+    Reason,
+    Report,
+    __version__,
+    clone_or_copy_range,
+    clone_range,
+    copy_range,
+    dedupe_range,
+    extents,
+    probe,
+    shared_bytes,
+)
+
+__all__ = [
+    "Ability",
+    "Capabilities",
+    "DedupeResult",
+    "DedupeStatus",
+    "Extent",
+    "ExtentFlags",
+    "Reason",
+    "Report",
+    "__version__",
+    "clone_or_copy_range",
+    "clone_range",
+    "copy_range",
+    "dedupe_range",
+    "extents",
+    "probe",
+    "shared_bytes",
+]

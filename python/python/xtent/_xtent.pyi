@@ -1,0 +1,448 @@
+"""The extension module. Import its names from xtent."""
+
+import enum
+from collections.abc import Callable, Iterable
+from typing import ClassVar, final
+
+from _typeshed import FileDescriptorLike
+
+__all__ = [
+    "Ability",
+    "Capabilities",
+    "DedupeResult",
+    "DedupeStatus",
+    "Extent",
+    "ExtentFlags",
+    "Reason",
+    "Report",
+    "__version__",
+    "clone_or_copy_range",
+    "clone_range",
+    "copy_range",
+    "dedupe_range",
+    "extents",
+    "probe",
+    "shared_bytes",
+]
+
+__version__: str
+
+class Reason(enum.Enum):
+    """Why a verb was refused, failed, ended early or fell back.
+
+    An errno alone does not tell: EINVAL from a clone has at least eight causes. The values
+    are stable and the same in C and Rust; new members may be added.
+    """
+
+    text: str
+    """One plain sentence, without a full stop."""
+
+    UNKNOWN = 1
+    """The kernel refused, and no cause could be found."""
+    INVALID_ARGUMENT = 2
+    """An argument is not valid: NULL, a wrong struct size, or an unknown flag."""
+    ZERO_LENGTH = 3
+    """The length is 0; use the to-end length for the rest of the file."""
+    OVERFLOW = 4
+    """Offset plus length passes the largest possible file offset."""
+    BAD_DESCRIPTOR = 5
+    """A descriptor is not open."""
+    NOT_OPEN_FOR_THAT = 6
+    """A descriptor is not open for that: the source must be readable, the destination writable."""
+    APPEND_ONLY = 7
+    """The destination is append-only, so that data cannot be placed at an offset."""
+    NOT_A_REGULAR_FILE = 8
+    """Only regular files can be used."""
+    MISALIGNED = 9
+    """An offset or the length is not a multiple of the filesystem's block size."""
+    OVERLAP = 10
+    """Source and destination ranges overlap in the same file."""
+    PAST_END_OF_FILE = 11
+    """The range reaches past the end of the file."""
+    PARTIAL_BLOCK = 12
+    """The source's last partial block would land in the middle of the destination."""
+    NO_COPY_ON_WRITE_MISMATCH = 13
+    """One file is copy-on-write and the other is not (chattr +C)."""
+    DIFFERENT_FILESYSTEM = 14
+    """The files are on different filesystems, or reached through different mounts of one that keeps them
+    apart.
+    """
+    FILESYSTEM_CANNOT = 15
+    """This type of filesystem cannot do that."""
+    MOUNT_CANNOT = 16
+    """This filesystem was made or mounted without support for that."""
+    DESTINATION_NOT_READABLE = 17
+    """The destination is not open for reading."""
+    SWAP_FILE = 18
+    """The file is in use as swap space or is being executed."""
+    IMMUTABLE = 19
+    """The file is immutable (chattr +i) or sealed."""
+    READ_ONLY = 20
+    """The destination's filesystem, mount or subvolume is read-only."""
+    FILE_SIZE_LIMIT = 21
+    """The destination would pass the file-size limit (RLIMIT_FSIZE, or the filesystem's own)."""
+    NO_SPACE = 22
+    """The filesystem has no space left."""
+    QUOTA = 23
+    """The disk quota is used up."""
+    PERMISSION = 24
+    """The caller is not permitted to do that to this file."""
+    CANCELLED = 25
+    """Cancelled by the caller."""
+    INPUT_OUTPUT = 26
+    """The device or server reported an input/output error."""
+    OUT_OF_MEMORY = 27
+    """The kernel or process ran out of memory."""
+    INTERRUPTED = 28
+    """Signals interrupted the call before it made progress."""
+    WOULD_ALLOCATE = 35
+    """Sharing would fill a hole and take space: left alone, the bytes are equal."""
+
+class DedupeStatus(enum.Enum):
+    """What became of one target of dedupe_range()."""
+
+    SAME = "same"
+    """All that was compared is equal."""
+    DIFFERS = "differs"
+    """The bytes differ; what was equal before the first difference may be shared."""
+    FAILED = "failed"
+    """It was refused, or failed: see errno and reason."""
+    NOT_REACHED = "not-reached"
+    """The call ended before; what compared tells was done all the same."""
+
+class ExtentFlags(enum.Flag):
+    """What an extent is: any number of these, combined with |."""
+
+    HOLE = 0x1
+    """No blocks: a read gives zeros."""
+    UNWRITTEN = 0x2
+    """Blocks are reserved but were never written: a read gives zeros."""
+    SHARED = 0x4
+    """The same blocks are also used elsewhere. btrfs says so of a whole extent as soon as any part is."""
+    INLINE = 0x8
+    """Stored inside metadata, not in blocks of its own."""
+    ENCODED = 0x10
+    """Compressed or encrypted: physical names the whole extent, and it may be shorter on disk."""
+    UNKNOWN = 0x20
+    """The filesystem does not say where it lies."""
+
+@final
+class Report:
+    """What a verb did, on success and on failure alike. All amounts are bytes of the range asked for."""
+
+    __match_args__: ClassVar[tuple[str, str, str, str, str, str, str]]
+
+    def __new__(
+        cls,
+        bytes_copied: int = 0,
+        bytes_cloned: int = 0,
+        bytes_hole: int = 0,
+        reason: Reason | None = None,
+        errno: int | None = None,
+        fallback: Reason | None = None,
+        alignment: int | None = None,
+    ) -> Report: ...
+    @property
+    def bytes_copied(self) -> int:
+        """Bytes that were read and written again, so that the destination has its own blocks."""
+    @property
+    def bytes_cloned(self) -> int:
+        """Bytes that now share the source's blocks because the kernel cloned them."""
+    @property
+    def bytes_hole(self) -> int:
+        """Bytes that are a hole in the source and were made, or left, a hole in the destination."""
+    @property
+    def reason(self) -> Reason | None:
+        """Why it ended before the whole range was done; None when nothing was in the way (also when a
+        copy simply met the end of the source).
+        """
+    @property
+    def errno(self) -> int | None:
+        """The errno that goes with reason."""
+    @property
+    def fallback(self) -> Reason | None:
+        """clone_or_copy_range() only: why bytes that could have been asked for as a clone were copied."""
+    @property
+    def alignment(self) -> int | None:
+        """The multiple that offsets and lengths need, in bytes, when reason or fallback is MISALIGNED
+        or PARTIAL_BLOCK.
+        """
+    @property
+    def bytes(self) -> int:
+        """Bytes of the range that are done, from its beginning on, whichever way they went."""
+    def __hash__(self) -> int: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    def __reduce__(self) -> tuple[type[Report], tuple[object, ...]]: ...
+
+@final
+class DedupeResult:
+    """What became of one target of dedupe_range(), in bytes of its range."""
+
+    __match_args__: ClassVar[tuple[str, str, str, str, str, str, str]]
+
+    def __new__(
+        cls,
+        status: DedupeStatus,
+        errno: int | None = None,
+        reason: Reason | None = None,
+        compared: int = 0,
+        shared: int | None = None,
+        already_shared: int | None = None,
+        differs_at: int | None = None,
+    ) -> DedupeResult: ...
+    @property
+    def status(self) -> DedupeStatus:
+        """The outcome."""
+    @property
+    def errno(self) -> int | None:
+        """With FAILED the errno."""
+    @property
+    def reason(self) -> Reason | None:
+        """With FAILED why."""
+    @property
+    def compared(self) -> int:
+        """Bytes from the beginning of the range that were found equal."""
+    @property
+    def shared(self) -> int | None:
+        """Bytes that share the source's blocks now and did not before, by the files' extent maps; None
+        where these cannot tell.
+        """
+    @property
+    def already_shared(self) -> int | None:
+        """Bytes that shared the source's blocks before the call; None where the maps cannot tell."""
+    @property
+    def differs_at(self) -> int | None:
+        """With DIFFERS how far into the range the first difference is; None if the target could not be
+        read to find it.
+        """
+    def __hash__(self) -> int: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    def __reduce__(self) -> tuple[type[DedupeResult], tuple[object, ...]]: ...
+
+@final
+class Ability:
+    """Whether one verb works, and why not. True in a condition only when it does."""
+
+    __match_args__: ClassVar[tuple[str, str, str]]
+
+    def __new__(
+        cls,
+        answer: bool | None,
+        errno: int | None = None,
+        reason: Reason | None = None,
+    ) -> Ability: ...
+    @property
+    def answer(self) -> bool | None:
+        """True, False, or None where only trying would tell."""
+    @property
+    def errno(self) -> int | None:
+        """When the answer is False the errno that the verb would fail with."""
+    @property
+    def reason(self) -> Reason | None:
+        """Why it does not work, or why that is not known."""
+    def __bool__(self) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    def __reduce__(self) -> tuple[type[Ability], tuple[object, ...]]: ...
+
+@final
+class Capabilities:
+    """What works from one file to another."""
+
+    __match_args__: ClassVar[tuple[str, str, str, str]]
+
+    def __new__(
+        cls,
+        copy: Ability,
+        clone: Ability,
+        dedupe: Ability,
+        alignment: int | None = None,
+    ) -> Capabilities: ...
+    @property
+    def copy(self) -> Ability:
+        """Of copy_range()."""
+    @property
+    def clone(self) -> Ability:
+        """Of clone_range()."""
+    @property
+    def dedupe(self) -> Ability:
+        """Of dedupe_range()."""
+    @property
+    def alignment(self) -> int | None:
+        """What offsets and lengths of clone and dedupe must be multiples of, in bytes; None where
+        neither works.
+        """
+    def __hash__(self) -> int: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    def __reduce__(self) -> tuple[type[Capabilities], tuple[object, ...]]: ...
+
+@final
+class Extent:
+    """A run of bytes of a file, and where it lies. All amounts are bytes."""
+
+    __match_args__: ClassVar[tuple[str, str, str, str]]
+
+    def __new__(
+        cls,
+        logical: int,
+        physical: int | None,
+        length: int,
+        flags: ExtentFlags,
+    ) -> Extent: ...
+    @property
+    def logical(self) -> int:
+        """Where it begins in the file."""
+    @property
+    def physical(self) -> int | None:
+        """Where it begins on the filesystem's device (btrfs: in its logical address space); None for a
+        hole, and where there is no place to name. Only comparable between files of one filesystem.
+        """
+    @property
+    def length(self) -> int:
+        """How long it is in the file."""
+    @property
+    def flags(self) -> ExtentFlags:
+        """What it is."""
+    @property
+    def end(self) -> int:
+        """Where it ends in the file."""
+    @property
+    def is_hole(self) -> bool:
+        """Whether it takes no space: a read gives zeros."""
+    @property
+    def is_data(self) -> bool:
+        """Whether it holds bytes that were written."""
+    def __hash__(self) -> int: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    def __reduce__(self) -> tuple[type[Extent], tuple[object, ...]]: ...
+
+def copy_range(
+    src: FileDescriptorLike,
+    dst: FileDescriptorLike,
+    length: int | None = None,
+    *,
+    src_offset: int = 0,
+    dst_offset: int = 0,
+    progress: Callable[[int, int | None], object] | None = None,
+) -> Report:
+    """Move bytes from src to dst. They get blocks of their own; holes stay holes.
+
+    src and dst are ints or objects with fileno(); offsets and lengths are bytes, and a length of None is
+    the rest of the source. Neither file position is used or moved. What waits in the buffer of a Python
+    file object is not in the file yet: flush() first.
+
+    Like os.read() it may come back short: at the end of the source, or when it met an error after some
+    bytes. Then report.reason says why, and the same call with what is left goes on or raises.
+
+    progress(done, total) is called after each step of at most 4 MiB; total is None where the source does
+    not say. What it returns is ignored. To stop, let it raise: the exception comes out as it is. So does
+    KeyboardInterrupt: signals are looked at between steps, every 20 ms. What was copied until then stays.
+
+    Raises OSError, with the attributes reason and report, only when no byte was moved, and then the
+    destination is unchanged: EBADF not open, not open for that, or append-only; EINVAL overlapping
+    ranges of one file, or a device; EISDIR; ESPIPE a pipe or socket; EOVERFLOW; EFBIG, ENOSPC, EDQUOT,
+    EIO, ENOMEM, EPERM and ETXTBSY from reading or writing.
+    """
+
+def clone_range(
+    src: FileDescriptorLike,
+    dst: FileDescriptorLike,
+    length: int | None = None,
+    *,
+    src_offset: int = 0,
+    dst_offset: int = 0,
+) -> Report:
+    """Make a range of dst share the blocks of src: whole, or an error. It never copies instead.
+
+    src and dst are ints or objects with fileno(). Offsets and length, in bytes, must be multiples of the
+    filesystem's block size; the length need not be where the range ends at the end of the source and does
+    not land inside the destination. A length of None is the rest of the source. What waits in the buffer
+    of a Python file object is not in the file yet: flush() first.
+
+    Once begun it ends: Ctrl-C waits for it.
+
+    Raises OSError, with the attributes reason and report. The destination is unchanged after a refusal:
+    EINVAL length 0, misaligned (report.alignment is what is needed), overlap, past the end of the source,
+    a partial block inside the destination, a file with and one without chattr +C; EISDIR, EINVAL and
+    EXDEV for what is no regular file; EOPNOTSUPP this filesystem or mount cannot; EXDEV two filesystems;
+    EBADF not open, not open for that, or append-only; EFBIG; EOVERFLOW; EPERM, ETXTBSY and EROFS. After
+    ENOSPC, EDQUOT, EIO or ENOMEM the kernel may have left a beginning of the range cloned.
+    """
+
+def clone_or_copy_range(
+    src: FileDescriptorLike,
+    dst: FileDescriptorLike,
+    length: int | None = None,
+    *,
+    src_offset: int = 0,
+    dst_offset: int = 0,
+    progress: Callable[[int, int | None], object] | None = None,
+) -> Report:
+    """Clone what of the range can be cloned, and copy the rest.
+
+    Where both offsets have the same remainder by the filesystem's block size, the whole blocks between
+    are cloned and the ragged ends copied; otherwise, or where a clone is refused, everything is copied.
+    The report says how many bytes went which way, and report.fallback why some were not cloned.
+
+    Arguments, progress, signals and coming back short are those of copy_range(); the clone is one step,
+    whatever its length.
+
+    Raises OSError as copy_range() does, when nothing was done yet. A clone that fails with EIO, ENOSPC,
+    EDQUOT, ENOMEM or EFBIG is such an error and never turns into a copy; the kernel may have left a
+    beginning of the range cloned then.
+    """
+
+def dedupe_range(
+    src: FileDescriptorLike,
+    targets: Iterable[tuple[FileDescriptorLike, int]],
+    length: int | None = None,
+    *,
+    src_offset: int = 0,
+    progress: Callable[[int, int | None], object] | None = None,
+) -> list[DedupeResult]:
+    """Make each target share the blocks of src where the bytes are already equal.
+
+    targets are (descriptor, offset) tuples, any number of them; each gets a result, in their order. The
+    kernel compares and shares while it holds the files' locks: contents never change, by no outcome.
+    Offsets and length are bytes; offsets must be multiples of the filesystem's block size, and a length
+    of None is the rest of the source. A target that differs keeps what was shared before the first
+    difference, to the block.
+
+    One target's failure does not disturb another; that targets differ, or all of them fail, raises
+    nothing. progress and signals are those of copy_range(), with bytes counted over all targets and steps
+    of at most 16 MiB of each; what was shared until then stays shared.
+
+    Raises OSError, with the attributes reason and report, for the call as a whole, with no target
+    touched: EINVAL length 0, past the end of the source, source not open for reading or no regular file;
+    EISDIR; EBADF; EOVERFLOW; EOPNOTSUPP this filesystem or mount cannot, or is not known to compare.
+    """
+
+def probe(src: FileDescriptorLike, dst: FileDescriptorLike) -> Capabilities:
+    """Say what works from src to dst, opened as they are, and why the rest does not. Writes nothing.
+
+    src and dst are ints or objects with fileno(). That a clone works does not promise space for it.
+
+    Raises OSError EBADF, with the attributes reason and report, when one of them is not open.
+    """
+
+def extents(fd: FileDescriptorLike, offset: int = 0, length: int | None = None) -> list[Extent]:
+    """List the extents of a range of a file, in order, holes among them.
+
+    They are cut to the range and to the end of the file. fd is an int or an object with fileno(); offset
+    and length are bytes, and a length of None is the rest of the file. Dirty pages of the file are written
+    back first: data that is not on disk yet has no place.
+
+    Raises OSError, with the attributes reason and report: EOPNOTSUPP where the filesystem has no map
+    (tmpfs, NFS, FUSE); EBADF; EISDIR; EINVAL for what is no regular file; EIO.
+    """
+
+def shared_bytes(a: FileDescriptorLike, b: FileDescriptorLike) -> int:
+    """Count the bytes of blocks that two files share.
+
+    It is the intersection of where their data lies, each block counted once. a and b are ints or objects
+    with fileno(). Exact on XFS; on btrfs compressed extents are compared by their beginning only. Data
+    inside metadata is never shared.
+
+    Raises OSError as extents() does; and EXDEV where the addresses cannot be compared: two filesystems,
+    or an overlay and the filesystem under it.
+    """

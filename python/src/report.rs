@@ -1,0 +1,46 @@
+//! What happened to how many bytes.
+
+use crate::enums::Reason;
+use crate::record::record;
+
+record! {
+    /// What a verb did, on success and on failure alike. All amounts are bytes of the range asked for.
+    Report {
+        /// Bytes that were read and written again, so that the destination has its own blocks.
+        bytes_copied: u64 = 0,
+        /// Bytes that now share the source's blocks because the kernel cloned them.
+        bytes_cloned: u64 = 0,
+        /// Bytes that are a hole in the source and were made, or left, a hole in the destination.
+        bytes_hole: u64 = 0,
+        /// Why it ended before the whole range was done; None when nothing was in the way (also when a
+        /// copy simply met the end of the source).
+        reason: Option<Reason> = None,
+        /// The errno that goes with reason.
+        errno: Option<i32> = None,
+        /// clone_or_copy_range() only: why bytes that could have been asked for as a clone were copied.
+        fallback: Option<Reason> = None,
+        /// The multiple that offsets and lengths need, in bytes, when reason or fallback is MISALIGNED
+        /// or PARTIAL_BLOCK.
+        alignment: Option<u64> = None,
+    }
+
+    /// Bytes of the range that are done, from its beginning on, whichever way they went.
+    #[getter]
+    fn bytes(&self) -> u64 {
+        self.bytes_copied.saturating_add(self.bytes_cloned).saturating_add(self.bytes_hole)
+    }
+}
+
+impl From<xtent::Report> for Report {
+    fn from(report: xtent::Report) -> Self {
+        Report {
+            bytes_copied: report.bytes_copied,
+            bytes_cloned: report.bytes_cloned,
+            bytes_hole: report.bytes_hole,
+            reason: Reason::of(report.reason),
+            errno: (report.errno != 0).then_some(report.errno),
+            fallback: Reason::of(report.fallback),
+            alignment: (report.alignment != 0).then_some(report.alignment),
+        }
+    }
+}

@@ -1,0 +1,74 @@
+import errno
+import os
+from collections.abc import Callable
+
+import pytest
+
+import xtent
+from place import BLOCK, Place, content, noise
+
+
+def test_shares_everything(sharing: Place) -> None:
+    data = noise(8 * BLOCK + 123)
+    src, dst = sharing.file("src", data), sharing.file("dst")
+    assert xtent.clone_range(src, dst) == xtent.Report(bytes_cloned=len(data))
+    assert content(dst) == data
+    assert xtent.shared_bytes(src, dst) == len(data)
+    os.pwrite(src.fileno(), b"changed", 0)
+    assert content(dst) == data
+
+
+def test_a_range_inside(sharing: Place) -> None:
+    data, old = noise(8 * BLOCK), noise(8 * BLOCK)
+    src, dst = sharing.file("src", data), sharing.file("dst", old)
+    report = xtent.clone_range(src, dst, 2 * BLOCK, src_offset=BLOCK, dst_offset=5 * BLOCK)
+    assert report == xtent.Report(bytes_cloned=2 * BLOCK)
+    assert content(dst) == old[: 5 * BLOCK] + data[BLOCK : 3 * BLOCK] + old[7 * BLOCK :]
+    assert xtent.shared_bytes(src, dst) == 2 * BLOCK
+
+
+@pytest.mark.parametrize(
+    ("length", "src_offset", "dst_offset", "reason"),
+    [
+        (0, 0, 0, "ZERO_LENGTH"),
+        (BLOCK, 1, 0, "MISALIGNED"),
+        (BLOCK, 0, 1, "MISALIGNED"),
+        (BLOCK + 1, 0, 0, "MISALIGNED"),
+        (BLOCK, 9 * BLOCK, 0, "PAST_END_OF_FILE"),
+        (None, 7 * BLOCK, 0, "PARTIAL_BLOCK"),
+    ],
+)
+def test_refusals(sharing: Place, length: int | None, src_offset: int, dst_offset: int, reason: str) -> None:
+    old = noise(8 * BLOCK)
+    src, dst = sharing.file("src", noise(7 * BLOCK + 5)), sharing.file("dst", old)
+    with pytest.raises(OSError) as raised:
+        xtent.clone_range(src, dst, length, src_offset=src_offset, dst_offset=dst_offset)
+    error = raised.value
+    assert (error.errno, error.reason) == (errno.EINVAL, xtent.Reason[reason])
+    assert (error.report.errno, error.report.reason) == (error.errno, error.reason)
+    assert error.report.bytes == 0
+    if reason in ("MISALIGNED", "PARTIAL_BLOCK"):
+        assert BLOCK % error.report.alignment == 0
+        assert f"({error.report.alignment} bytes)" in str(error)
+    else:
+        assert error.report.alignment is None
+    assert content(dst) == old
+
+
+def test_never_faked(unsharing: Place) -> None:
+    src, dst = unsharing.file("src", noise(BLOCK)), unsharing.file("dst", b"old")
+    with pytest.raises(OSError) as raised:
+        xtent.clone_range(src, dst)
+    error = raised.value
+    assert error.errno == errno.EOPNOTSUPP
+    assert error.reason in (xtent.Reason.FILESYSTEM_CANNOT, xtent.Reason.MOUNT_CANNOT)
+    assert error.reason.text in str(error)
+    assert content(dst) == b"old"
+
+
+def test_between_filesystems(place: Place, elsewhere: Callable[[Place], Place]) -> None:
+    src, dst = place.file("src", noise(BLOCK)), elsewhere(place).file("dst")
+    with pytest.raises(OSError) as raised:
+        xtent.clone_range(src, dst)
+    assert (raised.value.errno, raised.value.reason) == (errno.EXDEV, xtent.Reason.DIFFERENT_FILESYSTEM)
+    assert content(dst) == b""

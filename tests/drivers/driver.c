@@ -1,0 +1,317 @@
+/*
+ * The C face of the table. The protocol, and what a driver is, stand in driver.rs.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include <xtent.h>
+
+#define MANY 4096
+
+static int slots[MANY];
+/* Inherited numbers are not ours to close. */
+static int ours[MANY];
+static size_t n_slots;
+
+struct call {
+    const char *verb;
+    size_t src, to[MANY], n_to;
+    uint64_t src_off, len, to_off[MANY];
+    int cancelled_before, cancels_after;
+    uint64_t cancel_after;
+    int alarms;
+    long uid;
+};
+
+static void fail(const char *what)
+{
+    fprintf(stderr, "driver: %s\n", what);
+    exit(1);
+}
+
+static void unescape(char *word)
+{
+    char *to = word;
+
+    for (; *word; word++) {
+        if (*word == '%') {
+            char digits[3] = { word[1], word[2], 0 };
+
+            *to++ = (char)strtol(digits, NULL, 16);
+            word += 2;
+        } else {
+            *to++ = *word;
+        }
+    }
+    *to = 0;
+}
+
+static void open_all(char *words)
+{
+    char *save, *word;
+
+    for (size_t i = 0; i < n_slots; i++)
+        if (ours[i] && slots[i] >= 0)
+            close(slots[i]);
+    n_slots = 0;
+    for (word = strtok_r(words, " ", &save); word; word = strtok_r(NULL, " ", &save)) {
+        if (n_slots == MANY)
+            fail("too many files");
+        ours[n_slots] = *word != '=';
+        if (ours[n_slots]) {
+            char *path = strchr(word, ':') + 1;
+
+            unescape(path);
+            slots[n_slots] = open(path, atoi(word) | O_CLOEXEC);
+            if (slots[n_slots] < 0)
+                slots[n_slots] = -errno;
+        } else {
+            slots[n_slots] = atoi(word + 1);
+        }
+        n_slots++;
+    }
+    printf("opened");
+    for (size_t i = 0; i < n_slots; i++)
+        printf(" %d", slots[i]);
+}
+
+static void parse(struct call *call, char *words)
+{
+    char *save, *word;
+
+    memset(call, 0, sizeof *call);
+    call->uid = -1;
+    for (word = strtok_r(words, " ", &save); word; word = strtok_r(NULL, " ", &save)) {
+        char *value = strchr(word, '=');
+
+        *value++ = 0;
+        if (!strcmp(word, "verb"))
+            call->verb = value;
+        else if (!strcmp(word, "src"))
+            call->src = strtoull(value, NULL, 10);
+        else if (!strcmp(word, "src_off"))
+            call->src_off = strtoull(value, NULL, 10);
+        else if (!strcmp(word, "len"))
+            call->len = strtoull(value, NULL, 10);
+        else if (!strcmp(word, "to")) {
+            if (call->n_to == MANY)
+                fail("too many targets");
+            call->to[call->n_to] = strtoull(value, &value, 10);
+            call->to_off[call->n_to++] = strtoull(value + 1, NULL, 10);
+        } else if (!strcmp(word, "cancel")) {
+            call->cancelled_before = !strcmp(value, "before");
+            call->cancels_after = !call->cancelled_before;
+            if (call->cancels_after)
+                call->cancel_after = strtoull(value + strlen("after,"), NULL, 10);
+        } else if (!strcmp(word, "alarms"))
+            call->alarms = 1;
+        else if (!strcmp(word, "uid"))
+            call->uid = atol(value);
+        else
+            fail("unknown key");
+    }
+}
+
+/* Sets the position, and takes a lock on one byte: which kind, or '-'. */
+static char prepare(int fd, size_t byte)
+{
+    struct flock lock = { .l_whence = SEEK_SET, .l_start = (off_t)byte, .l_len = 1 };
+    int writes = (fcntl(fd, F_GETFL) & O_ACCMODE) != O_RDONLY;
+
+    lseek(fd, 3, SEEK_SET);
+    lock.l_type = writes ? F_WRLCK : F_RDLCK;
+    if (fcntl(fd, F_SETLK, &lock) != 0)
+        return '-';
+    return writes ? 'w' : 'r';
+}
+
+static void become_user(uid_t uid)
+{
+    if (seteuid(uid) != 0)
+        fail("seteuid");
+}
+
+static void caught(int signal)
+{
+    (void)signal;
+}
+
+/* A signal every millisecond, to a handler that does nothing; system calls that it interrupts are not restarted. */
+static void set_alarms(int on)
+{
+    struct sigaction action = { .sa_handler = caught };
+    struct itimerval timer = { { 0, on ? 1000 : 0 }, { 0, on ? 1000 : 0 } };
+
+    if (sigaction(SIGALRM, &action, NULL) != 0 || setitimer(ITIMER_REAL, &timer, NULL) != 0)
+        fail("setitimer");
+}
+
+static int tell(void *user, uint64_t done, uint64_t total)
+{
+    const struct call *call = user;
+
+    (void)total;
+    return call->cancels_after && done >= call->cancel_after;
+}
+
+static void say_copied(int64_t result, const struct xtent_report *report)
+{
+    printf(" errno=%d reason=%d", result < 0 ? (int)-result : 0, result < 0 ? report->reason : 0);
+    if (result < 0)
+        printf(" value=-");
+    else
+        printf(" value=%lld", (long long)result);
+    printf(" bytes=%llu copied=%llu cloned=%llu hole=%llu fallback=%d alignment=%llu end=%d,%d",
+           (unsigned long long)report->bytes, (unsigned long long)report->bytes_copied,
+           (unsigned long long)report->bytes_cloned, (unsigned long long)report->bytes_hole, report->fallback,
+           (unsigned long long)report->alignment, report->error, report->reason);
+}
+
+static void say_known(uint64_t number)
+{
+    if (number == XTENT_UNKNOWN)
+        printf(",-");
+    else
+        printf(",%llu", (unsigned long long)number);
+}
+
+static void dedupe(struct call *call)
+{
+    static const struct xtent_dedupe_options defaults = XTENT_DEDUPE_OPTIONS_INIT;
+    static struct xtent_dedupe_target targets[MANY];
+    struct xtent_dedupe_options options = defaults;
+    struct xtent_report report = XTENT_REPORT_INIT;
+    const volatile sig_atomic_t cancelled = call->cancelled_before;
+    int result;
+
+    options.cancel = &cancelled;
+    options.progress = tell;
+    options.user = call;
+    for (size_t i = 0; i < call->n_to; i++) {
+        struct xtent_dedupe_target target = XTENT_DEDUPE_TARGET_INIT(slots[call->to[i]], call->to_off[i]);
+
+        targets[i] = target;
+    }
+    result = xtent_dedupe_range(slots[call->src], call->src_off, call->len, targets, call->n_to, &options, &report);
+    printf(" errno=%d reason=%d", -result, result ? report.reason : 0);
+    for (size_t i = 0; result == 0 && i < call->n_to; i++) {
+        printf(" t=%d,%d,%d,%llu", targets[i].status, targets[i].error, targets[i].reason,
+               (unsigned long long)targets[i].compared);
+        say_known(targets[i].shared);
+        say_known(targets[i].already_shared);
+        say_known(targets[i].differs_at);
+    }
+}
+
+/* The functions that look have no report, and so no reason. */
+static void extents(const struct call *call)
+{
+    static struct xtent_extent found[MANY];
+    int64_t n = xtent_extents(slots[call->src], call->src_off, call->len, found, MANY);
+
+    printf(" errno=%d", n < 0 ? (int)-n : 0);
+    for (int64_t i = 0; i < n && i < MANY; i++)
+        printf(" x=%llu,%llu,%llu,%u", (unsigned long long)found[i].logical, (unsigned long long)found[i].physical,
+               (unsigned long long)found[i].length, found[i].flags);
+}
+
+static void say_ability(const char *name, const struct xtent_ability *ability)
+{
+    printf(" %s=%d,%d,%d", name, ability->answer, ability->error, ability->reason);
+}
+
+static void call_verb(struct call *call)
+{
+    struct xtent_copy_options options = XTENT_COPY_OPTIONS_INIT;
+    struct xtent_report report = XTENT_REPORT_INIT;
+    const volatile sig_atomic_t cancelled = call->cancelled_before;
+    int src = slots[call->src], dst = call->n_to ? slots[call->to[0]] : -1;
+
+    options.cancel = &cancelled;
+    options.progress = tell;
+    options.user = call;
+    if (!strcmp(call->verb, "copy_range")) {
+        say_copied(xtent_copy_range(src, call->src_off, dst, call->to_off[0], call->len, &options, &report), &report);
+    } else if (!strcmp(call->verb, "clone_range")) {
+        say_copied(xtent_clone_range(src, call->src_off, dst, call->to_off[0], call->len, NULL, &report), &report);
+    } else if (!strcmp(call->verb, "clone_or_copy_range")) {
+        say_copied(xtent_clone_or_copy_range(src, call->src_off, dst, call->to_off[0], call->len, &options, &report),
+                   &report);
+    } else if (!strcmp(call->verb, "dedupe_range")) {
+        dedupe(call);
+    } else if (!strcmp(call->verb, "extents")) {
+        extents(call);
+    } else if (!strcmp(call->verb, "shared_bytes")) {
+        int64_t shared = xtent_shared_bytes(src, dst);
+
+        if (shared < 0)
+            printf(" errno=%d", (int)-shared);
+        else
+            printf(" errno=0 value=%lld", (long long)shared);
+    } else if (!strcmp(call->verb, "probe")) {
+        struct xtent_capabilities found = XTENT_CAPABILITIES_INIT;
+        int result = xtent_probe(src, dst, &found);
+
+        printf(" errno=%d", -result);
+        if (result == 0) {
+            say_ability("copy", &found.copy);
+            say_ability("clone", &found.clone);
+            say_ability("dedupe", &found.dedupe);
+            printf(" alignment=%llu", (unsigned long long)found.alignment);
+        }
+    } else {
+        fail("unknown verb");
+    }
+}
+
+static void call_one(char *words)
+{
+    static struct call call;
+    static char locks[MANY];
+
+    parse(&call, words);
+    for (size_t i = 0; i < n_slots; i++)
+        locks[i] = prepare(slots[i], i);
+    printf("done");
+    if (call.uid >= 0)
+        become_user((uid_t)call.uid);
+    set_alarms(call.alarms);
+    call_verb(&call);
+    set_alarms(0);
+    if (call.uid >= 0)
+        become_user(0);
+    printf(" pos=");
+    for (size_t i = 0; i < n_slots; i++)
+        printf("%s%lld", i ? "," : "", (long long)lseek(slots[i], 0, SEEK_CUR));
+    printf(" locks=");
+    for (size_t i = 0; i < n_slots; i++)
+        printf("%s%c", i ? "," : "", locks[i]);
+}
+
+int main(void)
+{
+    char *line = NULL;
+    size_t room = 0;
+    ssize_t len;
+
+    while ((len = getline(&line, &room, stdin)) > 0) {
+        if (line[len - 1] == '\n')
+            line[len - 1] = 0;
+        if (!strncmp(line, "open", 4))
+            open_all(line + 4);
+        else if (!strncmp(line, "call ", 5))
+            call_one(line + 5);
+        else
+            fail("not a line of the protocol");
+        printf("\n");
+        fflush(stdout);
+    }
+    free(line);
+    return 0;
+}

@@ -1,0 +1,149 @@
+//! `clone_range` where it shares. Filesystems that share nothing refuse every one of these.
+
+use super::words::*;
+
+/// `src` of 64 KiB and `dst` of 64 KiB.
+fn two_files(name: &str, cites: &'static str, call: Call) -> Case {
+    case(format!("clone: {name}"), cites, call).file("src", data(1, 64 * K)).file("dst", data(2, 64 * K))
+}
+
+fn files(name: &str, cites: &'static str, src: impl Into<File>, dst: impl Into<File>, call: Call) -> Case {
+    case(format!("clone: {name}"), cites, call).file("src", src).file("dst", dst)
+}
+
+pub(super) fn cases() -> Vec<Case> {
+    let mut cases: Vec<Case> = shares();
+    cases.extend(tails());
+    cases.extend(one_file());
+    cases.extend(flags());
+    cases.into_iter().map(Case::refused_where_nothing_is_shared).collect()
+}
+
+fn shares() -> Vec<Case> {
+    const ALIGNED: &str = "kernel-facts 1: aligned; src_length=0 (= to EOF, also from 4K offset)";
+    const TO_NOTHING: &str = "kernel-facts 1: src_length=0 and src_off == EOF; empty src";
+    const BEYOND: &str = "kernel-facts 1: dst_off beyond dst EOF (aligned)";
+    vec![
+        two_files("aligned range", ALIGNED, clone("src", 4 * K, "dst", 8 * K, 16 * K))
+            .on(SHARING, cloned(16 * K)),
+        two_files("to the end", ALIGNED, clone("src", 0, "dst", 0, TO_END)).on(SHARING, cloned(64 * K)),
+        two_files("to the end, from a block on", ALIGNED, clone("src", 4 * K, "dst", 0, TO_END))
+            .on(SHARING, cloned(60 * K)),
+        files(
+            "synced source",
+            ALIGNED,
+            file(data(1, 64 * K)).synced(),
+            empty(),
+            clone("src", 0, "dst", 0, TO_END),
+        )
+        .on(SHARING, cloned(64 * K)),
+        files(
+            "a source that is shared already",
+            ALIGNED,
+            data(1, 64 * K),
+            [clone_of("src", 0, 32 * K), data(3, 32 * K)],
+            clone("src", 0, "dst", 0, 64 * K),
+        )
+        .on(SHARING, cloned(64 * K))
+        .not_on(NOT_SHARING, "no file can share blocks beforehand"),
+        files(
+            "holes come along",
+            "kernel-facts 3: holes stay holes; 6: SEEK_DATA/HOLE",
+            [data(1, 16 * K), hole(64 * K), data(2, 16 * K), hole(32 * K)],
+            data(3, 128 * K),
+            clone("src", 0, "dst", 0, TO_END),
+        )
+        .on(SHARING, cloned(128 * K)),
+        files(
+            "beyond 4 GiB",
+            "contract: offsets are 64 bits wide in all languages",
+            file(data(1, 16 * K)).far(5 << 30),
+            file(data(2, 4 * K)).far(6 << 30),
+            clone("src", (5 << 30) + 4 * K, "dst", (6 << 30) + 8 * K, 8 * K),
+        )
+        .on(SHARING, cloned(8 * K)),
+        two_files("to the end, from the end", TO_NOTHING, clone("src", 64 * K, "dst", 0, TO_END))
+            .on(SHARING, nothing()),
+        files("an empty source", TO_NOTHING, empty(), data(2, 64 * K), clone("src", 0, "dst", 0, TO_END))
+            .on(SHARING, nothing()),
+        files(
+            "an empty source to an empty file",
+            TO_NOTHING,
+            empty(),
+            empty(),
+            clone("src", 0, "dst", 0, TO_END),
+        )
+        .on(SHARING, nothing()),
+        two_files("behind the destination's end", BEYOND, clone("src", 0, "dst", 128 * K, 16 * K))
+            .on(SHARING, cloned(16 * K)),
+        files(
+            "behind the destination's ragged end",
+            BEYOND,
+            data(1, 64 * K),
+            data(2, 5000),
+            clone("src", 0, "dst", 64 * K, 64 * K),
+        )
+        .on(SHARING, cloned(64 * K)),
+        files(
+            "the whole of a shorter file: the destination is not truncated",
+            "kernel-facts 1: whole FICLONE of 8192 B src into 64K dst",
+            data(1, 8 * K),
+            data(2, 64 * K),
+            clone("src", 0, "dst", 0, TO_END),
+        )
+        .on(SHARING, cloned(8 * K)),
+    ]
+}
+
+/// The source's last, partial block.
+fn tails() -> Vec<Case> {
+    const TAIL: &str = "kernel-facts 1: unaligned len ending exactly at src EOF";
+    let tail = |name, dst: File, dst_off, len| {
+        files(name, TAIL, data(1, 10_000), dst, clone("src", 0, "dst", dst_off, len))
+            .on(SHARING, cloned(10_000))
+    };
+    vec![
+        tail("a tail to an empty file", empty().into(), 0, 10_000),
+        tail("a tail to an empty file, to the end", empty().into(), 0, TO_END),
+        tail("a tail to a file of the same size", data(2, 10_000).into(), 0, 10_000),
+        tail("a tail to a file that ends inside that block", data(2, 9_000).into(), 0, 10_000),
+        tail("a tail appended", data(2, 8 * K).into(), 8 * K, 10_000),
+        tail("a tail behind a hole", data(2, 100).into(), 64 * K, 10_000),
+    ]
+}
+
+fn one_file() -> Vec<Case> {
+    const SAME: &str = "kernel-facts 1: same file: disjoint/adjacent, or append to self (len 0, dst_off=EOF)";
+    let same = |name: &str, src_off, dst_off, len, bytes| {
+        case(format!("clone in one file: {name}"), SAME, clone("src", src_off, "src", dst_off, len))
+            .file("src", data(1, 64 * K))
+            .on(SHARING, cloned(bytes))
+    };
+    vec![
+        same("disjoint", 0, 32 * K, 16 * K, 16 * K),
+        same("disjoint, backwards", 32 * K, 0, 16 * K, 16 * K),
+        same("adjacent", 0, 16 * K, 16 * K, 16 * K),
+        same("appended", 0, 64 * K, TO_END, 64 * K),
+        case(
+            "clone in one file: through one descriptor",
+            SAME,
+            clone("src", 0, "src", 32 * K, 16 * K).same_descriptor(),
+        )
+        .file("src", data(1, 64 * K))
+        .on(SHARING, cloned(16 * K)),
+    ]
+}
+
+fn flags() -> Vec<Case> {
+    const FLAGS: &str = "kernel-facts 1: dst O_WRONLY; src O_APPEND; O_DIRECT; O_SYNC";
+    let flags = |name: &str, src, dst| {
+        let call = clone("src", 0, "dst", 0, 64 * K).src_flags(src).dst_flags(dst);
+        two_files(name, FLAGS, call).on(SHARING, cloned(64 * K))
+    };
+    vec![
+        flags("destination O_WRONLY", O_RDONLY, O_WRONLY),
+        flags("source O_APPEND", O_RDWR | O_APPEND, O_RDWR),
+        flags("both O_DIRECT", O_RDONLY | O_DIRECT, O_RDWR | O_DIRECT),
+        flags("destination O_SYNC", O_RDONLY, O_RDWR | O_SYNC),
+    ]
+}

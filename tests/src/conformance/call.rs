@@ -1,0 +1,166 @@
+//! The call, as data.
+
+use super::layout::BLOCK;
+
+/// "To the end of the source."
+pub(crate) const TO_END: u64 = u64::MAX;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verb {
+    CopyRange,
+    CloneRange,
+    CloneOrCopyRange,
+    DedupeRange,
+    Extents,
+    SharedBytes,
+    Probe,
+}
+
+impl Verb {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Verb::CopyRange => "copy_range",
+            Verb::CloneRange => "clone_range",
+            Verb::CloneOrCopyRange => "clone_or_copy_range",
+            Verb::DedupeRange => "dedupe_range",
+            Verb::Extents => "extents",
+            Verb::SharedBytes => "shared_bytes",
+            Verb::Probe => "probe",
+        }
+    }
+}
+
+/// A descriptor and an offset: the driver opens `path` with `flags` of open(2).
+#[derive(Debug, Clone)]
+pub(crate) struct End {
+    pub(crate) path: String,
+    pub(crate) flags: i32,
+    pub(crate) offset: u64,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Cancel {
+    /// The flag is set before the call.
+    Before,
+    /// The progress callback ends the call as soon as so many bytes are done.
+    After(u64),
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Call {
+    pub(crate) verb: Verb,
+    pub(crate) src: End,
+    /// The destination, or the targets of a dedupe, or the second file that is looked at.
+    pub(crate) targets: Vec<End>,
+    /// The targets go by the source's descriptor and are not opened.
+    pub(crate) same_descriptor: bool,
+    pub(crate) len: u64,
+    pub(crate) cancel: Option<Cancel>,
+    /// SIGALRM comes every millisecond during the call, to a handler without SA_RESTART.
+    pub(crate) alarms: bool,
+    /// The effective user during the call; the files are opened before.
+    pub(crate) uid: Option<u32>,
+    /// RLIMIT_FSIZE during the call.
+    pub(crate) limit: Option<u64>,
+}
+
+fn call(verb: Verb, src: &str, src_off: u64, targets: Vec<End>, len: u64) -> Call {
+    let src = End { path: src.into(), flags: libc::O_RDONLY, offset: src_off };
+    Call {
+        verb,
+        src,
+        targets,
+        same_descriptor: false,
+        len,
+        cancel: None,
+        alarms: false,
+        uid: None,
+        limit: None,
+    }
+}
+
+fn writable(path: &str, offset: u64) -> End {
+    End { path: path.into(), flags: libc::O_RDWR, offset }
+}
+
+pub(crate) fn copy(src: &str, src_off: u64, dst: &str, dst_off: u64, len: u64) -> Call {
+    call(Verb::CopyRange, src, src_off, vec![writable(dst, dst_off)], len)
+}
+
+pub(crate) fn clone(src: &str, src_off: u64, dst: &str, dst_off: u64, len: u64) -> Call {
+    call(Verb::CloneRange, src, src_off, vec![writable(dst, dst_off)], len)
+}
+
+pub(crate) fn clone_or_copy(src: &str, src_off: u64, dst: &str, dst_off: u64, len: u64) -> Call {
+    call(Verb::CloneOrCopyRange, src, src_off, vec![writable(dst, dst_off)], len)
+}
+
+pub(crate) fn dedupe(src: &str, src_off: u64, len: u64, targets: &[(&str, u64)]) -> Call {
+    let targets = targets.iter().map(|(path, offset)| writable(path, *offset)).collect();
+    call(Verb::DedupeRange, src, src_off, targets, len)
+}
+
+/// One block of `src` is asked of each target, at the same offset.
+pub(crate) fn dedupe_block(targets: &[&str]) -> Call {
+    let targets: Vec<_> = targets.iter().map(|path| (*path, 0)).collect();
+    dedupe("src", 0, BLOCK, &targets)
+}
+
+pub(crate) fn extents(path: &str, offset: u64, len: u64) -> Call {
+    call(Verb::Extents, path, offset, Vec::new(), len)
+}
+
+pub(crate) fn shared_bytes(a: &str, b: &str) -> Call {
+    call(Verb::SharedBytes, a, 0, vec![End { flags: libc::O_RDONLY, ..writable(b, 0) }], 0)
+}
+
+pub(crate) fn probe(src: &str, dst: &str) -> Call {
+    call(Verb::Probe, src, 0, vec![writable(dst, 0)], 0)
+}
+
+impl Call {
+    pub(crate) fn src_flags(mut self, flags: i32) -> Self {
+        self.src.flags = flags;
+        self
+    }
+
+    /// Of every target.
+    pub(crate) fn dst_flags(mut self, flags: i32) -> Self {
+        self.targets.iter_mut().for_each(|target| target.flags = flags);
+        self
+    }
+
+    pub(crate) fn target_flags(mut self, target: usize, flags: i32) -> Self {
+        self.targets[target].flags = flags;
+        self
+    }
+
+    pub(crate) fn same_descriptor(self) -> Self {
+        Self { same_descriptor: true, ..self.src_flags(libc::O_RDWR) }
+    }
+
+    pub(crate) fn cancel(self, cancel: Cancel) -> Self {
+        Self { cancel: Some(cancel), ..self }
+    }
+
+    pub(crate) fn alarms(self) -> Self {
+        Self { alarms: true, ..self }
+    }
+
+    pub(crate) fn uid(self, uid: u32) -> Self {
+        Self { uid: Some(uid), ..self }
+    }
+
+    pub(crate) fn limit(self, limit: u64) -> Self {
+        Self { limit: Some(limit), ..self }
+    }
+
+    /// Whether it may change a target's bytes or size.
+    pub(crate) fn writes(&self) -> bool {
+        matches!(self.verb, Verb::CopyRange | Verb::CloneRange | Verb::CloneOrCopyRange)
+    }
+
+    pub(crate) fn dst(&self) -> &End {
+        &self.targets[0]
+    }
+}

@@ -1,0 +1,286 @@
+//! A case: the files before, the call, and what must come of it on each filesystem.
+
+use std::ops::BitOr;
+
+use super::call::Call;
+use super::layout::{File, Piece, Regular, file};
+use super::outcome::{Outcome, refused};
+use super::reason::Reason;
+
+/// Kinds of filesystems, by what they can do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct On(u32);
+
+pub(crate) const XFS: On = On(0x1);
+/// XFS made without reflink.
+pub(crate) const XFS_PLAIN: On = On(0x2);
+pub(crate) const BTRFS: On = On(0x4);
+pub(crate) const EXT4: On = On(0x8);
+pub(crate) const TMPFS: On = On(0x10);
+/// With both layers on one XFS.
+pub(crate) const OVERLAY: On = On(0x20);
+
+pub(crate) const NONE: On = On(0);
+pub(crate) const ALL: On = On(0x3f);
+/// Those that share blocks between files.
+pub(crate) const SHARING: On = On(XFS.0 | BTRFS.0 | OVERLAY.0);
+pub(crate) const NOT_SHARING: On = On(ALL.0 & !SHARING.0);
+/// Those that have extent maps.
+pub(crate) const MAPPED: On = On(ALL.0 & !TMPFS.0);
+
+impl BitOr for On {
+    type Output = On;
+
+    fn bitor(self, other: On) -> On {
+        self.and(other)
+    }
+}
+
+impl On {
+    pub(crate) fn contains(self, other: On) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    pub(crate) const fn and(self, other: On) -> On {
+        On(self.0 | other.0)
+    }
+
+    pub(crate) fn but(self, other: On) -> On {
+        On(self.0 & !other.0)
+    }
+}
+
+/// The faces of the library, and so the drivers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Face {
+    /// The crate.
+    Rust,
+    /// `libxtent.so`.
+    C,
+    /// The module.
+    Python,
+}
+
+impl Face {
+    pub(crate) const ALL: [Face; 3] = [Face::Rust, Face::C, Face::Python];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Face::Rust => "rust",
+            Face::C => "c",
+            Face::Python => "python",
+        }
+    }
+}
+
+/// What is made before the call, in this order.
+#[derive(Debug, Clone)]
+pub(crate) enum Before {
+    File {
+        path: String,
+        file: File,
+    },
+    /// `path` is another way to the file at `of`.
+    View {
+        path: String,
+        of: String,
+    },
+    Bind {
+        at: String,
+        of: String,
+        read_only: bool,
+    },
+    Overlay {
+        at: String,
+        lower: String,
+        upper: String,
+    },
+    /// Of btrfs.
+    Subvolume {
+        at: String,
+    },
+    /// Of btrfs, read-only.
+    Snapshot {
+        at: String,
+        of: String,
+    },
+}
+
+/// What happens between open(2) and the call.
+#[derive(Debug, Clone)]
+pub(crate) enum Meanwhile {
+    /// chattr +i
+    MakeImmutable(String),
+    /// chattr +a
+    MakeAppendOnly(String),
+    /// A btrfs subvolume.
+    MakeReadOnly(String),
+    /// All of it is read, so that its pages are cached.
+    Read(String),
+    /// Mapped shared by another process, which stores a block of bytes and does not sync them.
+    StoreMapped {
+        path: String,
+        at: u64,
+        seed: u64,
+    },
+    /// Mapped shared and locked into memory by another process, which must see what the call makes of it.
+    WatchMapped(String),
+    Run(String),
+    SwapOn(String),
+}
+
+/// What must hold afterwards beside what follows from the outcome.
+#[derive(Debug, Clone)]
+pub(crate) enum After {
+    Mode(String, u32),
+    /// Stored in metadata.
+    Inline(String),
+    /// Compressed.
+    Encoded(String),
+    /// So many bytes of blocks are used by both files.
+    Shared(String, String, u64),
+    /// There is no such file.
+    Absent(String),
+    /// The file is charged for so many bytes.
+    Allocated(String, u64),
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Case {
+    pub(crate) name: String,
+    /// Where the fact stands that the case is about.
+    pub(crate) cites: &'static str,
+    pub(crate) before: Vec<Before>,
+    pub(crate) meanwhile: Vec<Meanwhile>,
+    pub(crate) call: Call,
+    pub(crate) outcomes: Vec<(On, Outcome)>,
+    pub(crate) excused: Vec<(On, &'static str)>,
+    pub(crate) faces_excused: Vec<(Face, &'static str)>,
+    pub(crate) after: Vec<(On, After)>,
+    /// Files that are stored in another way afterwards, with the same bytes.
+    pub(crate) becomes: Vec<(On, String, Regular)>,
+}
+
+pub(crate) fn case(name: impl Into<String>, cites: &'static str, call: Call) -> Case {
+    Case {
+        name: name.into(),
+        cites,
+        before: Vec::new(),
+        meanwhile: Vec::new(),
+        call,
+        outcomes: Vec::new(),
+        excused: Vec::new(),
+        faces_excused: Vec::new(),
+        after: Vec::new(),
+        becomes: Vec::new(),
+    }
+}
+
+impl Case {
+    /// A path that begins with `@name/` is on the filesystem of that name, others are on the one that the case runs on.
+    pub(crate) fn file(self, path: impl Into<String>, file: impl Into<File>) -> Self {
+        self.before(Before::File { path: path.into(), file: file.into() })
+    }
+
+    pub(crate) fn before(mut self, before: Before) -> Self {
+        self.before.push(before);
+        self
+    }
+
+    pub(crate) fn view(self, path: &str, of: &str) -> Self {
+        self.before(Before::View { path: path.into(), of: of.into() })
+    }
+
+    pub(crate) fn bind(self, at: &str, of: &str, read_only: bool) -> Self {
+        self.before(Before::Bind { at: at.into(), of: of.into(), read_only })
+    }
+
+    pub(crate) fn overlay(self, at: &str, lower: &str, upper: &str) -> Self {
+        self.before(Before::Overlay { at: at.into(), lower: lower.into(), upper: upper.into() })
+    }
+
+    pub(crate) fn meanwhile(mut self, meanwhile: Meanwhile) -> Self {
+        self.meanwhile.push(meanwhile);
+        self
+    }
+
+    pub(crate) fn on(mut self, on: On, outcome: impl Into<Outcome>) -> Self {
+        self.outcomes.push((on, outcome.into()));
+        self
+    }
+
+    /// The case does not apply there.
+    pub(crate) fn not_on(mut self, on: On, why: &'static str) -> Self {
+        self.excused.push((on, why));
+        self
+    }
+
+    pub(crate) fn not_from(mut self, face: Face, why: &'static str) -> Self {
+        self.faces_excused.push((face, why));
+        self
+    }
+
+    /// Filesystems that share nothing refuse a clone of regular files of theirs, whatever the range.
+    pub(crate) fn refused_where_nothing_is_shared(self) -> Self {
+        self.on(EXT4 | TMPFS, refused(libc::EOPNOTSUPP, Reason::FilesystemCannot))
+            .on(XFS_PLAIN, refused(libc::EOPNOTSUPP, Reason::MountCannot))
+    }
+
+    pub(crate) fn after(mut self, on: On, after: After) -> Self {
+        self.after.push((on, after));
+        self
+    }
+
+    pub(crate) fn becomes(mut self, on: On, path: &str, pieces: impl Into<Vec<Piece>>) -> Self {
+        self.becomes.push((on, path.into(), file(pieces)));
+        self
+    }
+
+    /// Whether the table says something of these already.
+    pub(crate) fn says_of(&self, on: On) -> bool {
+        self.outcomes
+            .iter()
+            .map(|(kinds, _)| kinds)
+            .chain(self.excused.iter().map(|(kinds, _)| kinds))
+            .any(|kinds| kinds.contains(on))
+    }
+
+    /// Why it does not apply, if the table says so; else what must come of it.
+    pub(crate) fn outcome(&self, on: On) -> Result<&Outcome, &'static str> {
+        if let Some((_, why)) = self.excused.iter().find(|(kinds, _)| kinds.contains(on)) {
+            return Err(why);
+        }
+        let mut outcomes = self.outcomes.iter().filter(|(kinds, _)| kinds.contains(on));
+        let found = outcomes.next().unwrap_or_else(|| panic!("{}: nothing is said of {on:?}", self.name));
+        assert!(outcomes.next().is_none(), "{}: two outcomes on {on:?}", self.name);
+        Ok(&found.1)
+    }
+
+    /// Whether only root can make what stands before, or happens meanwhile.
+    pub(crate) fn needs_root(&self) -> bool {
+        self.call.uid.is_some()
+            || self.meanwhile.iter().any(|meanwhile| {
+                use Meanwhile::*;
+                matches!(meanwhile, MakeImmutable(_) | MakeAppendOnly(_) | MakeReadOnly(_) | SwapOn(_))
+            })
+            || self.before.iter().any(|before| match before {
+                Before::File { file: File::Regular(regular), .. } => regular.owner.is_some(),
+                Before::File { .. } | Before::View { .. } => false,
+                _ => true,
+            })
+    }
+
+    /// The names of the other filesystems that it needs.
+    pub(crate) fn elsewhere(&self) -> impl Iterator<Item = &str> {
+        self.before.iter().filter_map(|before| match before {
+            Before::File { path, .. } => filesystem(path),
+            Before::Overlay { lower, upper, .. } => filesystem(lower).or(filesystem(upper)),
+            _ => None,
+        })
+    }
+}
+
+/// `@name/rest` is on the filesystem `name`.
+pub(crate) fn filesystem(path: &str) -> Option<&str> {
+    path.strip_prefix('@')?.split('/').next()
+}

@@ -1,0 +1,117 @@
+//! A column of the table: one filesystem, and what it takes to run cases there.
+
+use std::collections::BTreeMap;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use tempfile::TempDir;
+
+use super::case::{BTRFS, EXT4, OVERLAY, On, TMPFS, XFS, XFS_PLAIN, filesystem};
+use super::kernel;
+use super::layout::{BLOCK, Inherited};
+use crate::{Filesystem, filesystems, scratch, write_file};
+
+pub(crate) struct Column {
+    pub(crate) name: String,
+    pub(crate) on: On,
+    /// One scratch directory on each filesystem there is; that of this column's first.
+    scratch: BTreeMap<String, TempDir>,
+    /// Why nothing can be done that needs root, if so: mounts, swap space, files that cannot be removed. What is not
+    /// the tests' own stays alone.
+    pub(crate) no_root: Option<String>,
+}
+
+impl Column {
+    /// To be called on the thread that runs the column: its mounts are that thread's.
+    pub(crate) fn new(fs: &Filesystem) -> Result<Column, String> {
+        let no_root = if fs.name == "tmpdir" {
+            Some("needs a filesystem of the runner's".into())
+        } else if !kernel::is_root() {
+            Some("needs root".into())
+        } else {
+            kernel::own_mounts().err().map(|error| format!("no mount namespace: {error}"))
+        };
+        let scratch = filesystems().iter().map(|fs| (fs.name.clone(), scratch(fs))).collect();
+        let mut column = Column { name: fs.name.clone(), on: BTRFS, scratch, no_root };
+        column.on = column.kind(fs)?;
+        let block = std::fs::metadata(column.dir()).map_err(|error| error.to_string())?.blksize();
+        if block != BLOCK {
+            return Err(format!("blocks of {block} bytes: the table is about {BLOCK}"));
+        }
+        Ok(column)
+    }
+
+    /// What the filesystem can do. The runner's are known by name.
+    fn kind(&self, fs: &Filesystem) -> Result<On, String> {
+        Ok(match (fs.name.as_str(), fs.kind.as_str()) {
+            ("xfs-noreflink", _) => XFS_PLAIN,
+            ("overlay", _) => OVERLAY,
+            (_, "btrfs") => BTRFS,
+            (_, "ext4") => EXT4,
+            (_, "tmpfs") => TMPFS,
+            ("xfs", _) => XFS,
+            (_, "xfs") if self.clones(self.dir()) => XFS,
+            (_, "xfs") => XFS_PLAIN,
+            (_, kind) => return Err(format!("the table says nothing of {kind}")),
+        })
+    }
+
+    fn clones(&self, dir: &Path) -> bool {
+        let file = |name| write_file(&dir.join(name), &[1; 4096]).expect("a file in a scratch directory");
+        kernel::clone_range(&file("a"), 0, 4096, &file("b"), 0).is_ok()
+    }
+
+    pub(crate) fn dir(&self) -> &Path {
+        self.scratch[&self.name].path()
+    }
+
+    /// Where a path of a case is: `@name/rest` on another filesystem, everything in the folder of that run of the case.
+    pub(crate) fn place(&self, folder: &str, path: &str) -> PathBuf {
+        match filesystem(path) {
+            Some(name) => self.scratch[name].path().join(folder).join(&path[name.len() + 2..]),
+            None => self.dir().join(folder).join(path),
+        }
+    }
+
+    pub(crate) fn has(&self, filesystem: &str) -> bool {
+        self.scratch.contains_key(filesystem)
+    }
+}
+
+/// Descriptors of files that have no path. The drivers inherit them.
+struct Pathless {
+    pipe: (OwnedFd, OwnedFd),
+    socket: (OwnedFd, OwnedFd),
+    event: OwnedFd,
+}
+
+static PATHLESS: LazyLock<Pathless> = LazyLock::new(|| {
+    let pipe = std::io::pipe().expect("a pipe");
+    let socket = std::os::unix::net::UnixStream::pair().expect("a socket");
+    let pathless = Pathless {
+        pipe: (pipe.0.into(), pipe.1.into()),
+        socket: (socket.0.into(), socket.1.into()),
+        event: kernel::event_fd().expect("an eventfd"),
+    };
+    for fd in [&pathless.pipe.0, &pathless.pipe.1, &pathless.socket.0, &pathless.event] {
+        kernel::let_inherit(fd).expect("fcntl");
+    }
+    pathless
+});
+
+/// The number that the drivers know it by.
+pub(crate) fn inherited(what: Inherited, for_writing: bool) -> RawFd {
+    match what {
+        Inherited::Pipe if for_writing => PATHLESS.pipe.1.as_raw_fd(),
+        Inherited::Pipe => PATHLESS.pipe.0.as_raw_fd(),
+        Inherited::Socket => PATHLESS.socket.0.as_raw_fd(),
+        Inherited::EventFd => PATHLESS.event.as_raw_fd(),
+    }
+}
+
+/// To be called before the first driver starts.
+pub(crate) fn prepare_inherited() {
+    LazyLock::force(&PATHLESS);
+}

@@ -1,0 +1,61 @@
+//! What is wrong with one file.
+
+use std::fs::File as Handle;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use super::kernel;
+use super::layout::BLOCK;
+use super::maps::Map;
+use super::model::{Model, Stored};
+
+/// What is wrong with a file's size or bytes.
+pub(super) fn content(at: &Path, model: &Model) -> io::Result<Option<String>> {
+    let file = Handle::open(at)?;
+    let size = file.metadata()?.len();
+    if size != model.size() {
+        return Ok(Some(format!("size {size}, not {}", model.size())));
+    }
+    let mut bytes = vec![0; model.bytes().len()];
+    file.read_exact_at(&mut bytes, model.far())?;
+    if let Some(at) = difference(&bytes, model.bytes()) {
+        return Ok(Some(format!("another byte at {}", model.far() + at as u64)));
+    }
+    // The far hole is not read, but must be one.
+    let near = kernel::data_runs(&file)?.first().is_some_and(|(start, _)| *start < model.far());
+    Ok(near.then(|| "data in the far hole".into()))
+}
+
+pub(super) fn difference(a: &[u8], b: &[u8]) -> Option<usize> {
+    // Slices are compared quickly; which byte it is interests only when they differ.
+    if a == b { None } else { a.iter().zip(b).position(|(a, b)| a != b) }
+}
+
+/// What is wrong with where a file has data and where holes.
+pub(super) fn holes(at: &Path, model: &Model) -> io::Result<Option<String>> {
+    let map = Map::of(at)?;
+    let runs = match map {
+        Some(_) => Vec::new(),
+        // tmpfs: no map, and lseek(2) is exact there (kernel-facts 6).
+        None => kernel::data_runs(&Handle::open(at)?)?,
+    };
+    let is = |block: u64| match &map {
+        Some(map) => map.stored(block),
+        None if runs.iter().any(|(start, end)| *start < block + BLOCK && block < *end) => Stored::Data,
+        None => Stored::Hole,
+    };
+    for (block, wanted) in model.blocks() {
+        let is = is(block);
+        let right = match wanted {
+            None => true,
+            // An extent that was never written may be dropped, and is no hole that must be one.
+            Some(Stored::Unwritten) => is != Stored::Data,
+            Some(wanted) => is == wanted,
+        };
+        if !right {
+            return Ok(Some(format!("{is:?} at {block}, not {:?}", wanted.unwrap_or(Stored::Hole))));
+        }
+    }
+    Ok(None)
+}

@@ -1,0 +1,16 @@
+//! What the tests share: the filesystems to run on, scratch directories, data, and a look at extent maps that does
+//! not go through the library under test.
+
+mod cases;
+pub mod conformance;
+mod data;
+mod fiemap;
+mod filesystems;
+mod skip;
+
+pub use data::{allocated, pattern, write_file};
+pub use fiemap::{Extent, extents, flags, shared_with};
+pub use filesystems::{
+    ENV_FILESYSTEMS, ENV_REQUIRE, ENV_SKIPPED, Filesystem, Skipped, filesystems, fs, scratch, skipped,
+};
+pub use skip::skip;
