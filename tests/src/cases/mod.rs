@@ -1,5 +1,28 @@
-//! THE TABLE. Each case cites the fact or the promise that it is about: `kernel-facts N` and `quirks N` are the
-//! project's notes on what kernels do, `contract` is what the library promises.
+//! THE TABLE. Each case cites the fact or the promise that it is about: `kernel-facts N` (N is the section) and
+//! `quirks N` are the project's notes on what kernels do, `contract` is what the library promises.
+//!
+//! A case reads
+//!
+//! ```text
+//! case("clone: aligned range", "kernel-facts 1: ...", clone("src", 4 * K, "dst", 8 * K, 16 * K))   the call
+//!     .file("src", data(1, 64 * K))                  the files before it, in the case's own folder,
+//!     .file("@ext4/dst", [data(2, K), hole(64 * K)])     or on another filesystem
+//!     .meanwhile(Meanwhile::MakeImmutable(...))      what happens between open(2) and the call
+//!     .on(XFS | BTRFS, cloned(16 * K))               what must come of it, of every kind of filesystem
+//!     .on(EXT4, refused(EOPNOTSUPP, Reason::FilesystemCannot))
+//!     .not_on(TMPFS, "why it does not apply there")
+//! ```
+//!
+//! From the outcome follows what is checked: the answer of each driver, word by word; the bytes, size and holes of
+//! every file against a model; times; that a clone shares all its blocks, a copy none, and a dedupe as many as it says;
+//! that descriptors kept their position and the program its locks.
+//!
+//! Rows of sections 1, 4, 5 and 6 that have no case:
+//! - what open(2) answers (a read-only mount, a running program): the library is not called;
+//! - the most that one call of the kernel takes (1 GiB, 0x7ffff000 bytes): the library asks for less at a time, see
+//!   "several steps"; and what it never passes on (reserved fields, flags, NULL offsets, the other modes of
+//!   fallocate(2), sendfile(2), splice(2));
+//! - FUSE and a second btrfs, which the runner does not have; what kills the process, which is no matter of a table.
 
 mod both;
 mod clone;

@@ -16,7 +16,7 @@ use crate::{Filesystem, filesystems, scratch, write_file};
 pub(crate) struct Column {
     pub(crate) name: String,
     pub(crate) on: On,
-    /// One scratch directory on each filesystem there is; that of this column's first.
+    /// A scratch directory on each filesystem there is.
     scratch: BTreeMap<String, TempDir>,
     /// Why nothing can be done that needs root, if so: mounts, swap space, files that cannot be removed. What is not
     /// the tests' own stays alone.

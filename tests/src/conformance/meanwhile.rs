@@ -80,7 +80,7 @@ impl Stage<'_> {
     /// Swap space belongs to the whole machine: a process of its own turns it off again when this one ends in
     /// whatever way, by the end of its input.
     fn swap_on(&mut self, file: &Path) -> Result<(), Trouble> {
-        let script = r#"swapon "$1" 2>&1 && echo on; read end; swapoff "$1" 2>&1"#;
+        let script = r#"if said=$(swapon "$1" 2>&1); then echo on; else echo "$said"; fi; read end; swapoff "$1" 2>&1"#;
         let mut child = Command::new("sh")
             .args(["-c", script, "sh"])
             .arg(file)
