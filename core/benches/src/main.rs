@@ -1,0 +1,108 @@
+//! `xtent-benches [--list] [--rounds N] [--mib N] [WORD...]`: measures every scenario that has all of the words in its
+//! name, and prints Markdown.
+//!
+//! In each round every contender of a scenario runs once, in a new order, so that whatever else the machine does
+//! meets all of them. To be started by `core/benches/run`, which brings the filesystems.
+
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program talks through its standard streams")]
+
+mod arguments;
+mod copy;
+mod process;
+mod programs;
+mod scenario;
+mod statistics;
+mod table;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use arguments::Arguments;
+use scenario::{Entry, Scenario};
+use statistics::Random;
+use table::{Samples, table};
+use xtent_tests::{fs, scratch};
+
+/// All there are, in the order of the tables.
+fn entries() -> Vec<Entry> {
+    copy::entries()
+}
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    if words.first().is_some_and(|word| word == "do") {
+        return programs::run(&words[1..]);
+    }
+    let arguments = match Arguments::parse(words) {
+        Ok(arguments) => arguments,
+        Err(problem) => {
+            eprintln!("xtent-benches: {problem}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let chosen: Vec<Entry> =
+        entries().into_iter().filter(|entry| entry.has_words(&arguments.words)).collect();
+    if chosen.is_empty() {
+        eprintln!("xtent-benches: no scenario has all of these words: {}", arguments.words.join(" "));
+        return ExitCode::FAILURE;
+    }
+    if !arguments.list {
+        println!(
+            "Linux {}, {} processors.",
+            kernel(),
+            std::thread::available_parallelism().map_or(0, usize::from)
+        );
+    }
+    for entry in chosen {
+        if arguments.list {
+            println!("{}", entry.name);
+        } else {
+            println!("\n{}", measure(&entry, &arguments));
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+fn kernel() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default().trim().into()
+}
+
+/// The table of one scenario.
+fn measure(entry: &Entry, arguments: &Arguments) -> String {
+    let mut dirs = Vec::new();
+    for name in &entry.on {
+        match fs(name) {
+            Some(fs) => dirs.push(scratch(fs)),
+            None => return format!("### {}\n\nLeft out: no {name} here.\n", entry.name),
+        }
+    }
+    let places: Vec<&Path> = dirs.iter().map(|dir| dir.path()).collect();
+    let mut scenario = (entry.make)(arguments, &places);
+    let rounds = arguments.rounds.unwrap_or(scenario.rounds);
+    let samples = run(&mut scenario, rounds);
+    table(&entry.name, &scenario, &samples)
+}
+
+fn run(scenario: &mut Scenario, rounds: usize) -> Vec<Samples> {
+    let mut samples: Vec<Samples> = scenario.contenders.iter().map(|_| Samples::default()).collect();
+    // Once for the caches of programs and libraries, and to see that each does the job.
+    for contender in &mut scenario.contenders {
+        (contender.prepare)();
+        (contender.run)();
+        (contender.check)();
+    }
+    let mut random = Random(0x5eed);
+    let mut order: Vec<usize> = (0..scenario.contenders.len()).collect();
+    for _ in 0..rounds {
+        random.shuffle(&mut order);
+        for &i in &order {
+            let contender = &mut scenario.contenders[i];
+            (contender.prepare)();
+            samples[i].spent.push((contender.run)());
+            if let Some(quantity) = &mut contender.quantity {
+                samples[i].quantity.push((quantity.look)());
+            }
+        }
+    }
+    samples
+}

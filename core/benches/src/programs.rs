@@ -1,0 +1,68 @@
+//! Small programs that stand in the tables: this one, called as `xtent-benches do NAME ARGS...`. So xtent and what it
+//! is compared with start alike.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::process::ExitCode;
+
+use xtent::{CopyOptions, TO_END};
+
+const MIB: usize = 1 << 20;
+
+pub(crate) fn run(words: &[String]) -> ExitCode {
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let done = match words[..] {
+        ["copy", src, dst] => copy(src, dst, CopyOptions::new()),
+        ["std-copy", src, dst] => std::fs::copy(src, dst).map(drop),
+        ["write", len, dst] => write(len.parse().expect("a length"), dst),
+        ["read", src] => read(src, 0),
+        ["read-direct", src] => read(src, libc::O_DIRECT),
+        _ => Err(io::Error::other(format!("no such program: {words:?}"))),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{words:?}: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn copy(src: &str, dst: &str, options: CopyOptions<'_>) -> io::Result<()> {
+    let src = File::open(src)?;
+    let dst = File::create(dst)?;
+    let report = xtent::copy_range(src.as_fd(), 0, dst.as_fd(), 0, TO_END, options)?;
+    match report.errno {
+        0 => Ok(()),
+        errno => Err(io::Error::from_raw_os_error(errno)),
+    }
+}
+
+/// The bound of every copy: the same bytes written, from memory.
+fn write(len: usize, dst: &str) -> io::Result<()> {
+    let dst = File::create(dst)?;
+    let bytes = vec![7; MIB];
+    for at in (0..len).step_by(MIB) {
+        dst.write_all_at(&bytes[..MIB.min(len - at)], at as u64)?;
+    }
+    Ok(())
+}
+
+/// The bound of a copy of what is not in the page cache: the same bytes read.
+fn read(src: &str, flags: i32) -> io::Result<()> {
+    let src = File::options().read(true).custom_flags(flags).open(src)?;
+    // O_DIRECT wants an address that is a multiple of the block size (open(2)); no block is larger than a page.
+    const PAGE: usize = 4096;
+    let mut memory = vec![0; MIB + PAGE];
+    let start = memory.as_ptr().align_offset(PAGE);
+    let buffer = &mut memory[start..start + MIB];
+    let mut at = 0;
+    loop {
+        match src.read_at(buffer, at)? {
+            0 => return Ok(()),
+            n => at += n as u64,
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! What is measured: several ways to do one job, each once in every round.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use crate::arguments::Arguments;
+use crate::process;
+
+/// A scenario by its name, not made yet: making it writes files.
+pub(crate) struct Entry {
+    /// Words by which it is chosen.
+    pub(crate) name: String,
+    /// The filesystems that it is on, by the runner's names.
+    pub(crate) on: Vec<&'static str>,
+    /// Gets a directory on each of them.
+    pub(crate) make: Box<Make>,
+}
+
+type Make = dyn Fn(&Arguments, &[&Path]) -> Scenario;
+
+impl Entry {
+    pub(crate) fn new(
+        name: impl Into<String>,
+        on: &[&'static str],
+        make: impl Fn(&Arguments, &[&Path]) -> Scenario + 'static,
+    ) -> Self {
+        Entry { name: name.into(), on: on.to_vec(), make: Box::new(make) }
+    }
+
+    pub(crate) fn has_words(&self, words: &[String]) -> bool {
+        words.iter().all(|word| self.name.split(' ').any(|part| part == word))
+    }
+}
+
+pub(crate) struct Scenario {
+    /// What is done, for the head of the table.
+    pub(crate) about: String,
+    pub(crate) rounds: usize,
+    /// The first is xtent's; the others are what it is compared with.
+    pub(crate) contenders: Vec<Contender>,
+}
+
+pub(crate) struct Contender {
+    pub(crate) name: String,
+    /// Before each run, without being timed.
+    pub(crate) prepare: Box<dyn FnMut()>,
+    pub(crate) run: Box<dyn FnMut() -> Spent>,
+    /// After its first run, which does not count: whether it did the job.
+    pub(crate) check: Box<dyn FnMut()>,
+    /// The ratio that xtent must stay under, with its whole interval.
+    pub(crate) target: Option<f64>,
+    pub(crate) quantity: Option<Quantity>,
+}
+
+/// Something else than time that is looked at after each run; the worst counts.
+pub(crate) struct Quantity {
+    pub(crate) name: &'static str,
+    pub(crate) look: Box<dyn FnMut() -> f64>,
+    pub(crate) at_most: Option<f64>,
+}
+
+/// What a run took.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Spent {
+    pub(crate) wall: Duration,
+    /// Of the processor, in user and kernel mode; what the kernel's own threads did is not in it.
+    pub(crate) cpu: Duration,
+}
+
+impl Contender {
+    pub(crate) fn new(name: impl Into<String>, run: impl FnMut() -> Spent + 'static) -> Self {
+        Contender {
+            name: name.into(),
+            prepare: Box::new(|| {}),
+            run: Box::new(run),
+            check: Box::new(|| {}),
+            target: None,
+            quantity: None,
+        }
+    }
+
+    /// A whole process, from its start to its end.
+    pub(crate) fn process(name: impl Into<String>, command: impl Fn() -> Command + 'static) -> Self {
+        Contender::new(name, move || process::timed(command()))
+    }
+
+    pub(crate) fn prepare(self, prepare: impl FnMut() + 'static) -> Self {
+        Contender { prepare: Box::new(prepare), ..self }
+    }
+
+    pub(crate) fn check(self, check: impl FnMut() + 'static) -> Self {
+        Contender { check: Box::new(check), ..self }
+    }
+
+    pub(crate) fn quantity(
+        self,
+        name: &'static str,
+        at_most: Option<f64>,
+        look: impl FnMut() -> f64 + 'static,
+    ) -> Self {
+        Contender { quantity: Some(Quantity { name, look: Box::new(look), at_most }), ..self }
+    }
+}
