@@ -158,16 +158,16 @@ fn copied_whole() -> Vec<Case> {
         case(
             "clone or copy: from a swap file",
             "kernel-facts 1: swapfile src: ETXTBSY",
-            clone_or_copy("src", 0, "dst", 0, TO_END),
+            clone_or_copy("src", 0, "dst", 0, 4 * K),
         )
         .file("src", File::Swap)
         .file("dst", empty())
         .meanwhile(Meanwhile::SwapOn("src".into()))
         .not_on(TMPFS | OVERLAY, NO_SWAP)
-        .on(XFS, all_of_it_copied().fallback(Reason::SwapFile))
-        .on(BTRFS, all_of_it_copied().fallback(Reason::NocowMismatch))
-        .on(EXT4, all_of_it_copied().fallback(Reason::FilesystemCannot))
-        .on(XFS_PLAIN, all_of_it_copied().fallback(Reason::MountCannot)),
+        .on(XFS, copied(4 * K).fallback(Reason::SwapFile))
+        .on(BTRFS, copied(4 * K).fallback(Reason::NocowMismatch))
+        .on(EXT4, copied(4 * K).fallback(Reason::FilesystemCannot))
+        .on(XFS_PLAIN, copied(4 * K).fallback(Reason::MountCannot)),
         // What a kernel lets a descriptor do that was open before.
         two_files(
             "destination made immutable",

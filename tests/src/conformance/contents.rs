@@ -17,9 +17,9 @@ pub(super) fn content(at: &Path, model: &Model) -> io::Result<Option<String>> {
     if size != model.size() {
         return Ok(Some(format!("size {size}, not {}", model.size())));
     }
-    let mut bytes = vec![0; model.bytes().len()];
+    let mut bytes = vec![0; model.still_bytes().len()];
     file.read_exact_at(&mut bytes, model.far())?;
-    if let Some(at) = difference(&bytes, model.bytes()) {
+    if let Some(at) = difference(&bytes, model.still_bytes()) {
         return Ok(Some(format!("another byte at {}", model.far() + at as u64)));
     }
     // The far hole is not read, but must be one.

@@ -101,7 +101,8 @@ pub(crate) enum File {
     },
     /// A program that can be run: see [`super::case::Meanwhile::Run`].
     Program,
-    /// Formatted as swap space: see [`super::case::Meanwhile::SwapOn`].
+    /// Formatted as swap space: see [`super::case::Meanwhile::SwapOn`]. A call may take its first block alone: the
+    /// others are what the kernel makes them.
     Swap,
 }
 

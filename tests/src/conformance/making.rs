@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 
 use super::case::Before;
 use super::kernel;
-use super::layout::{File, Piece, Regular};
+use super::layout::{BLOCK, File, Piece, Regular};
 use super::model::Model;
 use super::stage::{Opens, Stage, Trouble};
 use crate::pattern;
@@ -118,7 +118,8 @@ impl Stage<'_> {
                 handle.set_permissions(Permissions::from_mode(0o600))?;
                 handle.sync_all()?;
                 tool("mkswap", [at.as_os_str()]).map_err(Trouble::Absent)?;
-                self.models.insert(path.into(), Model::found(fs::read(&at)?));
+                // Behind the header lies what the kernel swaps out.
+                self.models.insert(path.into(), Model::found(fs::read(&at)?).moving_from(BLOCK));
             }
         }
         self.opens.insert(path.into(), opens);
@@ -154,7 +155,8 @@ impl Stage<'_> {
     }
 }
 
-const SWAP_SIZE: u64 = 1 << 20;
+/// The least that mkswap(8) takes: it is the machine's for a moment, and should not fill.
+const SWAP_SIZE: u64 = 10 * BLOCK;
 
 /// Writes the pieces. The size comes first: see [`crate::write_file`].
 fn fill(handle: &Handle, regular: &Regular, model: &Model) -> io::Result<()> {

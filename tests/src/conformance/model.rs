@@ -21,6 +21,8 @@ pub(crate) struct Model {
     /// A hole of this length comes before the bytes.
     far: u64,
     bytes: Vec<u8>,
+    /// What others may write while the tests look lies from this byte on, and is not compared.
+    moving: Option<usize>,
     /// Where bytes are data or unwritten, later ones on top of earlier ones; the rest is a hole.
     stored: Vec<(Range<usize>, Stored)>,
 }
@@ -56,7 +58,12 @@ impl Model {
 
     /// A file that the tests did not make.
     pub(crate) fn found(bytes: Vec<u8>) -> Model {
-        Model { far: 0, stored: vec![(0..bytes.len(), Stored::Data)], bytes }
+        Model { stored: vec![(0..bytes.len(), Stored::Data)], bytes, ..Model::default() }
+    }
+
+    /// The bytes from here on are the kernel's to change.
+    pub(crate) fn moving_from(self, offset: u64) -> Model {
+        Model { moving: Some(offset as usize), ..self }
     }
 
     pub(crate) fn size(&self) -> u64 {
@@ -71,6 +78,11 @@ impl Model {
     /// The bytes behind [`Model::far`].
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes
+    }
+
+    /// Those of them that nobody but the call changes.
+    pub(crate) fn still_bytes(&self) -> &[u8] {
+        &self.bytes[..self.moving.unwrap_or(self.bytes.len())]
     }
 
     fn index(&self, offset: u64) -> usize {

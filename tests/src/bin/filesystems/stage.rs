@@ -29,7 +29,7 @@ impl Stage {
         let root = PathBuf::from(root.ok_or_else(|| format!("none of {} is empty", PLACES.join(" ")))?);
         // Images are sparse: this is a limit, not a reservation. Beside them the command's temporary files.
         let size = format!("mode=0755,size={}m", u64::from(size_mib) * kinds::ALL.len() as u64 + 4096);
-        run(tool("mount").args(["-n", "-t", "tmpfs", "-o", &size, "xtent"]).arg(&root))?;
+        mount_tmpfs(&size, &root)?;
         let stage = Self { root, size_mib, runner };
         make_public(&stage.temporary_directory()).map(|()| stage)
     }
@@ -60,7 +60,9 @@ impl Stage {
                 mount.args(["-o", "loop"]).arg(&image);
             }
             Source::Memory => {
-                mount.arg("-o").arg(format!("size={}m", self.size_mib)).arg("xtent");
+                return mount_tmpfs(&format!("size={}m", self.size_mib), &dir)
+                    .and_then(|()| make_public(&dir))
+                    .map(|()| dir);
             }
             Source::Overlay { on } => {
                 let [lower, upper, work] = self.layers(on)?;
@@ -88,6 +90,14 @@ impl Stage {
     pub(crate) fn leave(self) {
         let _ = run(tool("umount").args(["-n", "-R"]).arg(&self.root));
     }
+}
+
+/// Its pages stay in memory: tests turn on swap space that lies in an image here, and a page of that image swapped out
+/// to the image would be waited for by the very write that frees it. Without the option before Linux 6.4.
+fn mount_tmpfs(options: &str, at: &Path) -> Result<(), String> {
+    let mount =
+        |options: &str| run(tool("mount").args(["-n", "-t", "tmpfs", "-o", options, "xtent"]).arg(at));
+    mount(&format!("{options},noswap")).or_else(|_| mount(options))
 }
 
 /// A directory like /tmp, for tests that gave root up too.
