@@ -11,8 +11,8 @@ use super::answer::Answer;
 use super::call::{Call, Cancel, End};
 use super::programs::Program;
 
-/// No call of the table takes as long on any machine: one that does hangs.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// No call of the table takes as long on any machine, however busy: one that does hangs.
+const PATIENCE: Duration = Duration::from_secs(600);
 
 pub(crate) struct Driver {
     child: Child,

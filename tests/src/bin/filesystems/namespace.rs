@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 use crate::tools::{run, tool};
 
 /// How long the command may take to end by itself after a signal.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(30);
+/// And how long process 1 then may take, which unmounts: everything that was written goes to the images first.
+const PATIENCE_WITH_INIT: Duration = Duration::from_secs(300);
 
 /// Whether this process may make namespaces. In a container root may not: the capability or seccomp(2) is in the way.
 pub(crate) fn allowed() -> Result<(), String> {
@@ -49,7 +51,7 @@ pub(crate) fn contain(init: impl FnOnce() -> u8) -> io::Result<u8> {
         }
         child => {
             drop(ours);
-            let status = supervise(child, child, PATIENCE * 3);
+            let status = supervise(child, child, PATIENCE_WITH_INIT);
             drop(theirs);
             Ok(status)
         }
