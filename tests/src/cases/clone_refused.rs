@@ -64,7 +64,8 @@ fn past_end() -> Vec<Case> {
 }
 
 fn partial() -> Vec<Case> {
-    const INSIDE: &str = "kernel-facts 1: same, but resulting end < dst size (even dst 1 byte longer)";
+    const INSIDE: &str = "kernel-facts 1: same, but resulting end < dst size (even dst 1 byte longer); \
+        quirks 3: partial EOF block only at or after target EOF";
     const WHOLE: &str = "kernel-facts 1: whole FICLONE of 10000 B or 100 B src into larger dst";
     let cases = [
         files("a tail inside the destination", INSIDE, 10_000, 64 * K, clone("src", 0, "dst", 0, 10_000)),

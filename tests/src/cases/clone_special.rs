@@ -36,11 +36,20 @@ fn elsewhere() -> Vec<Case> {
                 .on(ALL.but(itself), refused(EXDEV, Reason::DifferentFilesystem)),
         );
     }
+    const MEMFD: &str = "kernel-facts 1: memfd: EOPNOTSUPP (same fs)";
+    let memory = |seed| File::Memfd { pieces: vec![data(seed, 64 * K)], sealed: false };
+    cases.push(
+        case("clone refused: between memfds", MEMFD, clone("src", 0, "dst", 0, 64 * K))
+            .file("src", memory(1))
+            .file("dst", memory(2))
+            .on(ALL, refused(EOPNOTSUPP, Reason::FilesystemCannot)),
+    );
     cases
 }
 
 fn mounts() -> Vec<Case> {
-    const BIND: &str = "kernel-facts 1: bind mount of same fs, both directions; src on ro bind mount";
+    const BIND: &str = "kernel-facts 1: bind mount of same fs, both directions; src on ro bind mount; \
+        quirks 3: EXDEV between two mounts before 5.18";
     let bound = |name: &str, src, dst| {
         case(format!("clone: {name}"), BIND, clone(src, 0, dst, 0, TO_END)).on(SHARING, cloned(64 * K))
     };
@@ -231,7 +240,8 @@ fn mapped() -> Vec<Case> {
 }
 
 fn btrfs_only() -> Vec<Case> {
-    const NOCOW: &str = "kernel-facts 1: btrfs: NOCOW(+C) vs COW either direction EINVAL; +C to +C 0";
+    const NOCOW: &str = "kernel-facts 1: btrfs: NOCOW(+C) vs COW either direction EINVAL; +C to +C 0; \
+        quirks 3: NODATASUM differs: EINVAL";
     const PACKED: &str = "kernel-facts 1: btrfs: compressed to plain and back 0 (extent stays ENCODED)";
     const SUBVOLUMES: &str = "kernel-facts 1: btrfs: subvol to subvol, subvol to top, ro-snapshot src: 0";
     let plain = || data(1, 64 * K);
@@ -285,7 +295,7 @@ fn btrfs_only() -> Vec<Case> {
             .not_on(ALL.but(BTRFS), ONLY_BTRFS),
         case(
             "clone refused: to a subvolume that was made read-only",
-            "kernel-facts 1: btrfs: subvol flipped to ro while dst fd open: EROFS",
+            "kernel-facts 1: btrfs: subvol flipped to ro while dst fd open: EROFS; quirks 3: read-only subvolume EROFS",
             clone("src", 0, "a/dst", 0, TO_END),
         )
         .before(Before::Subvolume { at: "a".into() })
@@ -300,7 +310,7 @@ fn btrfs_only() -> Vec<Case> {
 /// So few bytes that btrfs keeps them in metadata.
 fn btrfs_inline() -> Vec<Case> {
     const INLINE: &str = "kernel-facts 1: btrfs: inline src (1000 B) to empty / same size / EOF-appending: 0, not shared; \
-        at dst_off != 0 a copied extent";
+        at dst_off != 0 a copied extent; quirks 3: 5.7 inline works";
     let inline = |name: &str, dst: File, dst_off| {
         case(format!("clone: {name}"), INLINE, clone("src", 0, "dst", dst_off, TO_END))
             .file("src", data(1, 1000))

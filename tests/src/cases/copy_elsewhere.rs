@@ -7,7 +7,8 @@ pub(super) fn cases() -> Vec<Case> {
 }
 
 fn pairs() -> Vec<Case> {
-    const OTHER: &str = "kernel-facts 5: copy_file_range cross-fs: always EXDEV (overlay to underlying, too)";
+    const OTHER: &str = "kernel-facts 5: copy_file_range cross-fs: always EXDEV (overlay to underlying, too); \
+        quirks 3: EXDEV again across superblocks";
     let mut cases = Vec::new();
     for (other, itself) in ELSEWHERE {
         let there = format!("@{other}/file");

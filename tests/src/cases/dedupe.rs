@@ -77,7 +77,7 @@ fn equal() -> Vec<Case> {
         .on(SHARING, [same(8 * K)]),
         two_files(
             "several steps",
-            "kernel-facts 4: max length per call/dest; contract: any length",
+            "kernel-facts 4: max length per call/dest; contract: any length; quirks 3: 1 GiB clamp, older 16 MiB",
             data(1, 17 * M),
             data(1, 17 * M),
             TO_END,
@@ -125,7 +125,8 @@ fn different() -> Vec<Case> {
 
 /// Lengths and files that do not end on blocks.
 fn tails() -> Vec<Case> {
-    const SMALL: &str = "kernel-facts 4: len 100 mid: SAME 100, 0 shared; contract: tails that the kernel ignores are compared";
+    const SMALL: &str = "kernel-facts 4: len 100 mid: SAME 100, 0 shared; contract: tails that the kernel ignores are compared; \
+        quirks 3: bytes_deduped = asked length";
     const MIDDLE: &str =
         "kernel-facts 4: len 5000 mid: 4096 shared; a difference at byte 4500 still says SAME 5000";
     const BOTH: &str = "kernel-facts 4: 10000 both EOF: shared with the tail";
@@ -165,7 +166,8 @@ fn tails() -> Vec<Case> {
 }
 
 fn many() -> Vec<Case> {
-    const MANY: &str = "kernel-facts 4: dest_count 127 ok, 128 ENOMEM; contract: any number of targets";
+    const MANY: &str = "kernel-facts 4: dest_count 127 ok, 128 ENOMEM; contract: any number of targets; \
+        quirks 3: argument of more than a page: ENOMEM";
     const OTHERS: &str = "kernel-facts 4: one target's failure: others in the same call still proceed";
     let count = 300;
     let places: Vec<_> = (0..count).map(|i| ("dst", i * BLOCK)).collect();

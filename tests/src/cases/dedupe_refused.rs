@@ -35,9 +35,11 @@ pub(super) fn cases() -> Vec<Case> {
 
 fn ranges() -> Vec<Case> {
     const MISALIGNED: &str = "kernel-facts 4: src/dst offset unaligned: status EINVAL";
-    const SOURCE: &str = "kernel-facts 4: len past src EOF, or src_off == EOF: ioctl EINVAL (whole call)";
+    const SOURCE: &str = "kernel-facts 4: len past src EOF, or src_off == EOF: ioctl EINVAL (whole call); \
+        quirks 3: source range past EOF: whole call EINVAL";
     const TARGET: &str = "kernel-facts 4: range past dst EOF / dst_off >= EOF: status EINVAL";
-    const ZERO: &str = "contract: length 0 is no length; quirks 3: length 0 = nothing";
+    const ZERO: &str =
+        "contract: length 0 is no length; kernel-facts 4: len 0: SAME, 0; quirks 3: length 0 = nothing";
     const END: &str = "contract: to-end is to the end of the source, also where nothing is left";
     let one = |offset| [("dst", offset)];
     let past_end = || refused(EINVAL, Reason::PastEnd);

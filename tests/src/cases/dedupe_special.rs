@@ -29,7 +29,7 @@ pub(super) fn cases() -> Vec<Case> {
 /// Of somebody who could not open the target for writing.
 fn permission() -> Vec<Case> {
     const WHO: &str = "kernel-facts 4: dst O_RDONLY: root, owner (even 0444), or non-owner with write permission (0666) ok; \
-        non-owner 0644: EPERM";
+        non-owner 0644: EPERM; quirks 3: who may dedupe";
     let asks = |name: &str, call: Call, dst: Regular| {
         case(format!("dedupe: read-only target, {name}"), WHO, call.dst_flags(O_RDONLY))
             .file("src", data(1, 64 * K))
@@ -193,5 +193,19 @@ fn btrfs_only() -> Vec<Case> {
             .file("b/dst", data(1, 64 * K))
             .on(BTRFS, [same(64 * K)])
             .not_on(ALL.but(BTRFS), ONLY_BTRFS),
+        case(
+            "dedupe refused: target in a snapshot that is being sent",
+            "quirks 3: send running: EAGAIN (dedupe)",
+            dedupe("src", 0, 64 * K, &[("snapshot/dst", 0)]).dst_flags(O_RDONLY),
+        )
+        .file("src", data(1, 64 * K))
+        .before(Before::Subvolume { at: "a".into() })
+        // More than the pipes between the kernel and us hold.
+        .file("a/dst", data(1, 8 * M))
+        .before(Before::Snapshot { at: "snapshot".into(), of: "a".into() })
+        .view("snapshot/dst", "a/dst")
+        .meanwhile(Meanwhile::Send("snapshot".into()))
+        .on(BTRFS, [failed(EAGAIN, Reason::Unknown)])
+        .not_on(ALL.but(BTRFS), ONLY_BTRFS),
     ]
 }

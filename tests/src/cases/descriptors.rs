@@ -31,7 +31,8 @@ pub(super) fn cases() -> Vec<Case> {
 
 /// Opened in a way that does not fit.
 fn access() -> Vec<Case> {
-    const ACCESS: &str = "kernel-facts 1, 5: dst O_RDONLY; src O_WRONLY; dst opened O_APPEND: EBADF";
+    const ACCESS: &str = "kernel-facts 1, 5: dst O_RDONLY; src O_WRONLY; dst opened O_APPEND: EBADF; \
+        quirks 3: O_APPEND target";
     const PATH: &str = "kernel-facts 1, 5: O_PATH either side: EBADF";
     let mut cases = Vec::new();
     for (name, cites, src, dst, reason) in [

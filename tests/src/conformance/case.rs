@@ -127,6 +127,8 @@ pub(crate) enum Meanwhile {
     WatchMapped(String),
     Run(String),
     SwapOn(String),
+    /// A read-only snapshot of btrfs, by btrfs-send(8), which waits for who reads it until the case is over.
+    Send(String),
 }
 
 /// What must hold afterwards beside what follows from the outcome.
@@ -261,7 +263,10 @@ impl Case {
         self.call.uid.is_some()
             || self.meanwhile.iter().any(|meanwhile| {
                 use Meanwhile::*;
-                matches!(meanwhile, MakeImmutable(_) | MakeAppendOnly(_) | MakeReadOnly(_) | SwapOn(_))
+                matches!(
+                    meanwhile,
+                    MakeImmutable(_) | MakeAppendOnly(_) | MakeReadOnly(_) | SwapOn(_) | Send(_)
+                )
             })
             || self.before.iter().any(|before| match before {
                 Before::File { file: File::Regular(regular), .. } => regular.owner.is_some(),
