@@ -95,7 +95,10 @@ impl<'a, 'c> Run<'a, 'c> {
             let comparable = self.src_facts.same_filesystem(&target.facts, self.src, target.fd);
             let theirs = comparable.then(|| map(target.fd, target.range.dst, self.len)).flatten();
             shared.push(ours.as_ref().zip(theirs).and_then(|(ours, theirs)| {
-                target.holes = blocks_onto_holes(ours, self.src_off, &theirs, target.range.dst);
+                // Of a range that does not begin on a block nothing is shared: the kernel refuses it.
+                if self.src_off.is_multiple_of(self.block) && target.range.dst.is_multiple_of(self.block) {
+                    target.holes = blocks_onto_holes(ours, self.src_off, &theirs, target.range.dst);
+                }
                 shared_in_step(ours, self.src_off, &theirs, target.range.dst)
             }));
         }
@@ -126,7 +129,10 @@ impl<'a, 'c> Run<'a, 'c> {
         if self.ask_all(body, tail, |target| target.ends_with_source || body == 0)?.is_break() {
             return Ok(ControlFlow::Break(()));
         }
-        for target in self.targets.iter_mut().filter(|target| target.active && !target.ends_with_source) {
+        let len = self.len;
+        // Where it would have filled a hole it is compared already.
+        let left = |target: &&mut Target<'_>| target.active && target.result.compared < len;
+        for target in self.targets.iter_mut().filter(left).filter(|target| !target.ends_with_source) {
             target.compare(self.src, target.range.after(body));
         }
         Ok(ControlFlow::Continue(()))
@@ -197,6 +203,10 @@ impl<'a> Target<'a> {
             // The kernel looks at each step only, and would share those before the end.
             Some(_) if past_end.is_some_and(|(inode, range)| range.dst_end() > inode.size) => {
                 Some((libc::EINVAL, Reason::PastEnd))
+            }
+            // Nor would one step always overlap where the whole range does.
+            Some(range) if facts.same_file(src_facts) && range.overlaps() => {
+                Some((libc::EINVAL, Reason::Overlap))
             }
             // The kernel would share as far as the limit, and say "same" of all.
             Some(range) if range.dst_end() > sys::limit::file_size() => {

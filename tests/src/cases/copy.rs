@@ -178,6 +178,9 @@ fn one_file() -> Vec<Case> {
         same("overlapping backwards", copy("src", 100, "src", 0, 10_000))
             .on(ALL, refused(EINVAL, Reason::Overlap)),
         same("onto itself", copy("src", 0, "src", 0, TO_END)).on(ALL, refused(EINVAL, Reason::Overlap)),
+        case("copy in one file: an empty one onto itself", SAME, copy("src", 0, "src", 0, TO_END))
+            .file("src", empty())
+            .on(ALL, nothing()),
         // Only what is there is copied, and that lies apart.
         same("a length that would overlap, were the file longer", copy("src", 48 * K, "src", 16 * K, 64 * K))
             .on(ALL, copied(16 * K)),

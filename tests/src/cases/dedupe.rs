@@ -236,6 +236,8 @@ fn holes() -> Vec<Case> {
             .on(SHARING, [same(0).compared(64 * K)]),
         two_files("zeros onto a hole", GROWS, zeros(64 * K), hole(64 * K), TO_END)
             .on(SHARING, [same(0).compared(64 * K)]),
+        two_files("preallocated onto a hole, a byte", GROWS, unwritten(64 * K), hole(64 * K), 1)
+            .on(SHARING, [same(0).compared(1)]),
         two_files(
             "data and a hole",
             FREES,

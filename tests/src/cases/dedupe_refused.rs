@@ -51,6 +51,11 @@ fn ranges() -> Vec<Case> {
         equal_files("target at 1", MISALIGNED, dedupe("src", 0, 4 * K, &one(1)))
             .on(SHARING, target(EINVAL, Reason::Misaligned))
             .mount_cannot(),
+        case("dedupe refused: source at 512, target a hole", MISALIGNED, dedupe("src", 512, TO_END, &one(0)))
+            .file("src", zeros(64 * K))
+            .file("dst", hole(64 * K))
+            .on(SHARING, target(EINVAL, Reason::Misaligned))
+            .mount_cannot(),
         equal_files("length 0", ZERO, dedupe("src", 0, 0, &one(0)))
             .on(ALL, refused(EINVAL, Reason::ZeroLength)),
         equal_files("past the source's end", SOURCE, dedupe("src", 32 * K, 64 * K, &one(0)))
@@ -111,14 +116,20 @@ fn one_file() -> Vec<Case> {
             dedupe("src", 0, 16 * K, &[("src", dst_off)]),
         )
         .file("src", zeros(64 * K))
-        .on(SHARING, [failed(EINVAL, Reason::Overlap).already(if dst_off == 0 { 16 * K } else { 0 })])
+        .on(ASKED, [failed(EINVAL, Reason::Overlap).already(if dst_off == 0 { 16 * K } else { 0 })])
         .refused_as_a_whole()
-        .on(
-            XFS_PLAIN,
-            [failed(EOPNOTSUPP, Reason::MountCannot).already(if dst_off == 0 { 16 * K } else { 0 })],
-        )
     };
-    vec![same("overlapping", 8 * K), same("identical", 0)]
+    vec![
+        same("overlapping", 8 * K),
+        same("identical", 0),
+        // Around the hole the library asks for pieces, of which none overlaps with its own place.
+        case("dedupe refused: in one file, overlapping, a hole between", SAME, {
+            dedupe("src", 32 * K, 96 * K, &[("src", 0)])
+        })
+        .file("src", [hole(32 * K), data(1, 96 * K)])
+        .on(ASKED, [failed(EINVAL, Reason::Overlap)])
+        .refused_as_a_whole(),
+    ]
 }
 
 /// A source that is none refuses the call, wherever the target is.
