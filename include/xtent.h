@@ -93,7 +93,9 @@
  *
  * Versions
  *
- * What is described here is there since version 0.1.0, unless its own description says otherwise.
+ * A function is there since the version that its description ends with. Programs that were built for a
+ * version run with every later one that has the same SONAME; a program that wants to run with an earlier
+ * one looks at xtent_version, or finds its functions with dlsym(3).
  */
 
 #ifndef XTENT_H
@@ -432,25 +434,38 @@ extern "C" {
 #endif // __cplusplus
 
 /**
- * The version of the library that runs: major * 10000 + minor * 100 + patch. It may be later than the
- * header's.
+ * The version of the library that runs. It may be later than the header's.
+ *
+ * Returns major * 10000 + minor * 100 + patch.
+ *
+ * Since 0.1.0.
  */
 unsigned int xtent_version(void);
 
-/** The version of the library that runs, such as "0.1.0". */
+/**
+ * The version of the library that runs, for people.
+ *
+ * Returns a string that stays for ever, such as "0.1.0".
+ *
+ * Since 0.1.0.
+ */
 const char *xtent_version_string(void);
 
 /**
- * One plain sentence on a reason, without a full stop, in English.
+ * One plain sentence on `reason`, a code such as a report has it, without a full stop, in English.
  *
  * Returns a string that stays for ever, and for a number that is no reason "no such reason".
+ *
+ * Since 0.1.0.
  */
 const char *xtent_reason_text(int reason);
 
 /**
- * A short stable name of a reason, such as "misaligned".
+ * A short stable name of `reason`, such as "misaligned", for logs and configuration files.
  *
  * Returns a string that stays for ever, and for a number that is no reason "no such reason".
+ *
+ * Since 0.1.0.
  */
 const char *xtent_reason_name(int reason);
 
@@ -489,6 +504,8 @@ const char *xtent_reason_name(int reason);
  *   ENOMEM     the kernel has no memory
  *   EPERM      the destination is immutable or sealed
  *   ETXTBSY    the destination is used as swap space
+ *
+ * Since 0.1.0.
  */
 int64_t xtent_copy_range(int src_fd,
                          uint64_t src_off,
@@ -534,6 +551,8 @@ int64_t xtent_copy_range(int src_fd,
  * After ENOSPC, EDQUOT, EIO and ENOMEM a beginning of the range may have been cloned, and the
  * destination have grown to match: the kernel does not take that back. It is also so when the process
  * is killed in the middle of the call. After any other error the destination is as it was.
+ *
+ * Since 0.1.0.
  */
 int xtent_clone_range(int src_fd,
                       uint64_t src_off,
@@ -559,6 +578,8 @@ int xtent_clone_range(int src_fd,
  * Returns the number of bytes that are done, or -errno when there are none. The errors are those of
  * xtent_copy_range. A clone that fails with EIO, ENOSPC, EDQUOT, ENOMEM or EFBIG is such an error and
  * never turns into a copy; the destination may have changed then, as after xtent_clone_range.
+ *
+ * Since 0.1.0.
  */
 int64_t xtent_clone_or_copy_range(int src_fd,
                                   uint64_t src_off,
@@ -612,6 +633,8 @@ int64_t xtent_clone_or_copy_range(int src_fd,
  *   EXDEV       on another filesystem than the source
  *   EBADF, EISDIR, EROFS, EOPNOTSUPP, EOVERFLOW, ETXTBSY, EIO
  *               not open; a directory; read-only; the others as above or as xtent_clone_range
+ *
+ * Since 0.1.0.
  */
 int xtent_dedupe_range(int src_fd,
                        uint64_t src_off,
@@ -636,6 +659,8 @@ int xtent_dedupe_range(int src_fd,
  *   EISDIR      a directory
  *   EOPNOTSUPP  the filesystem has no such maps (tmpfs, NFS, FUSE)
  *   EIO         the device failed
+ *
+ * Since 0.1.0.
  */
 int64_t xtent_extents(int fd, uint64_t off, uint64_t len, struct xtent_extent *out, size_t n);
 
@@ -653,6 +678,8 @@ int64_t xtent_extents(int fd, uint64_t off, uint64_t len, struct xtent_extent *o
  *               addresses cannot be compared
  *   EINVAL, EBADF, EISDIR, EOPNOTSUPP, EIO
  *               as xtent_extents
+ *
+ * Since 0.1.0.
  */
 int64_t xtent_shared_bytes(int a_fd, int b_fd);
 
@@ -669,6 +696,8 @@ int64_t xtent_shared_bytes(int a_fd, int b_fd);
  *   EBADF   a descriptor is not open
  *   EINVAL  `out` is NULL, or its size is wrong
  *   E2BIG   the size of `out` is larger than any version's
+ *
+ * Since 0.1.0.
  */
 int xtent_probe(int src_fd, int dst_fd, struct xtent_capabilities *out);
 

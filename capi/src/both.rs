@@ -23,6 +23,8 @@ use crate::report::{reporting, xtent_report};
 /// Returns the number of bytes that are done, or -errno when there are none. The errors are those of
 /// xtent_copy_range. A clone that fails with EIO, ENOSPC, EDQUOT, ENOMEM or EFBIG is such an error and
 /// never turns into a copy; the destination may have changed then, as after xtent_clone_range.
+///
+/// Since 0.1.0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn xtent_clone_or_copy_range(
     src_fd: c_int,

@@ -61,6 +61,8 @@ impl xtent_clone_options {
 /// After ENOSPC, EDQUOT, EIO and ENOMEM a beginning of the range may have been cloned, and the
 /// destination have grown to match: the kernel does not take that back. It is also so when the process
 /// is killed in the middle of the call. After any other error the destination is as it was.
+///
+/// Since 0.1.0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn xtent_clone_range(
     src_fd: c_int,

@@ -76,6 +76,8 @@ impl xtent_copy_options {
 ///   ENOMEM     the kernel has no memory
 ///   EPERM      the destination is immutable or sealed
 ///   ETXTBSY    the destination is used as swap space
+///
+/// Since 0.1.0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn xtent_copy_range(
     src_fd: c_int,

@@ -155,6 +155,8 @@ impl xtent_dedupe_target {
 ///   EXDEV       on another filesystem than the source
 ///   EBADF, EISDIR, EROFS, EOPNOTSUPP, EOVERFLOW, ETXTBSY, EIO
 ///               not open; a directory; read-only; the others as above or as xtent_clone_range
+///
+/// Since 0.1.0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn xtent_dedupe_range(
     src_fd: c_int,

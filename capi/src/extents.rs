@@ -63,6 +63,8 @@ impl From<Extent> for xtent_extent {
 ///   EISDIR      a directory
 ///   EOPNOTSUPP  the filesystem has no such maps (tmpfs, NFS, FUSE)
 ///   EIO         the device failed
+///
+/// Since 0.1.0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn xtent_extents(
     fd: c_int,
@@ -96,6 +98,8 @@ pub unsafe extern "C" fn xtent_extents(
 ///               addresses cannot be compared
 ///   EINVAL, EBADF, EISDIR, EOPNOTSUPP, EIO
 ///               as xtent_extents
+///
+/// Since 0.1.0.
 #[unsafe(no_mangle)]
 pub extern "C" fn xtent_shared_bytes(a_fd: c_int, b_fd: c_int) -> i64 {
     count(guarded(|| Ok(xtent::shared_bytes(descriptor(a_fd), descriptor(b_fd))?)))

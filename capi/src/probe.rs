@@ -85,6 +85,8 @@ impl From<Capabilities> for xtent_capabilities {
 ///   EBADF   a descriptor is not open
 ///   EINVAL  `out` is NULL, or its size is wrong
 ///   E2BIG   the size of `out` is larger than any version's
+///
+/// Since 0.1.0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn xtent_probe(src_fd: c_int, dst_fd: c_int, out: *mut xtent_capabilities) -> c_int {
     let (src, dst) = (descriptor(src_fd), descriptor(dst_fd));

@@ -67,18 +67,22 @@ pub const XTENT_REASON_INTERRUPTED: i32 = 28;
 /// "sharing would fill a hole and take space: left alone, the bytes are equal"
 pub const XTENT_REASON_WOULD_ALLOCATE: i32 = 35;
 
-/// One plain sentence on a reason, without a full stop, in English.
+/// One plain sentence on `reason`, a code such as a report has it, without a full stop, in English.
 ///
 /// Returns a string that stays for ever, and for a number that is no reason "no such reason".
+///
+/// Since 0.1.0.
 #[unsafe(no_mangle)]
 pub extern "C" fn xtent_reason_text(reason: c_int) -> *const c_char {
     static TEXTS: Strings = strings();
     string(&TEXTS, reason, Reason::text)
 }
 
-/// A short stable name of a reason, such as "misaligned".
+/// A short stable name of `reason`, such as "misaligned", for logs and configuration files.
 ///
 /// Returns a string that stays for ever, and for a number that is no reason "no such reason".
+///
+/// Since 0.1.0.
 #[unsafe(no_mangle)]
 pub extern "C" fn xtent_reason_name(reason: c_int) -> *const c_char {
     static NAMES: Strings = strings();

@@ -11,8 +11,11 @@ pub const XTENT_VERSION_PATCH: u32 = 0;
 /// The version of this header as a number, as xtent_version returns that of the library.
 pub const XTENT_VERSION: u32 = XTENT_VERSION_MAJOR * 10000 + XTENT_VERSION_MINOR * 100 + XTENT_VERSION_PATCH;
 
-/// The version of the library that runs: major * 10000 + minor * 100 + patch. It may be later than the
-/// header's.
+/// The version of the library that runs. It may be later than the header's.
+///
+/// Returns major * 10000 + minor * 100 + patch.
+///
+/// Since 0.1.0.
 #[unsafe(no_mangle)]
 pub extern "C" fn xtent_version() -> c_uint {
     XTENT_VERSION
@@ -20,7 +23,11 @@ pub extern "C" fn xtent_version() -> c_uint {
 
 const STRING: &str = concat!(env!("CARGO_PKG_VERSION"), "\0");
 
-/// The version of the library that runs, such as "0.1.0".
+/// The version of the library that runs, for people.
+///
+/// Returns a string that stays for ever, such as "0.1.0".
+///
+/// Since 0.1.0.
 #[unsafe(no_mangle)]
 pub extern "C" fn xtent_version_string() -> *const c_char {
     STRING.as_ptr().cast()

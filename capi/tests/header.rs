@@ -1,7 +1,6 @@
-//! `include/xtent.h` is what cbindgen makes of `src/`, speaks C, and says what the library exports.
+//! `include/xtent.h` is what cbindgen makes of `src/`, and speaks C.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::LazyLock;
 
 use xtent::Reason;
@@ -79,55 +78,6 @@ fn header_speaks_c() {
         seen += 1;
     }
     assert!(seen > 200, "where have the comments gone? {seen} lines");
-}
-
-/// The functions that the header declares.
-fn declared() -> Vec<String> {
-    let mut names: Vec<_> = committed()
-        .lines()
-        .filter(|line| line.starts_with(|c: char| c.is_ascii_alphabetic()))
-        .filter_map(|line| line.split_once('('))
-        .filter_map(|(before, _)| before.rsplit([' ', '*']).next().map(str::to_owned))
-        .collect();
-    names.sort();
-    names
-}
-
-/// The shared library, of this build. `XTENT_LIBRARY` names another one to look at.
-fn library() -> PathBuf {
-    if let Some(path) = std::env::var_os("XTENT_LIBRARY") {
-        return path.into();
-    }
-    // Cargo does not build a cdylib for an integration test.
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("the target directory");
-    let built = Command::new(env!("CARGO"))
-        .args(["build", "--quiet", "--lib", "--manifest-path"])
-        .arg(Path::new(CRATE).join("Cargo.toml"))
-        .arg("--target-dir")
-        .arg(target)
-        .status();
-    assert!(built.is_ok_and(|status| status.success()), "cargo build failed");
-    target.join("debug/libxtent.so")
-}
-
-fn run(command: &str, args: &[&str], library: &Path) -> String {
-    let output = Command::new(command).args(args).arg(library).output();
-    let output = output.unwrap_or_else(|error| panic!("{command} (binutils): {error}"));
-    assert!(output.status.success(), "{command}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).expect("ASCII")
-}
-
-#[test]
-fn exports_are_what_the_header_declares() {
-    let library = library();
-    let symbols = run("nm", &["--dynamic", "--defined-only", "--format=posix"], &library);
-    let mut exported: Vec<_> = symbols.lines().filter_map(|line| line.split(' ').next()).collect();
-    exported.sort();
-    assert_eq!(exported, declared());
-    assert_eq!(exported.len(), 11, "{exported:?}");
-
-    let dynamic = run("readelf", &["--dynamic"], &library);
-    assert!(dynamic.contains("[libxtent.so.0]"), "no SONAME:\n{dynamic}");
 }
 
 #[test]
