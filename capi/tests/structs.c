@@ -1,61 +1,7 @@
-/* Structs by their size: programs compiled for an earlier and for a later library; and the ABI itself. */
+/* Structs by their size: programs compiled for an earlier and for a later library. */
 #include <stddef.h>
 
 #include "check.h"
-
-#define AT(type, member, offset) CHECK_INT(offsetof(struct type, member), offset)
-
-/* Sizes and places are what programs were compiled with: they never change, but for a new end. */
-static void layout(void)
-{
-    const size_t pointer = sizeof(void *);
-
-    CHECK_INT(sizeof(struct xtent_copy_options), 8 + 3 * pointer);
-    AT(xtent_copy_options, size, 0);
-    AT(xtent_copy_options, flags, 4);
-    AT(xtent_copy_options, cancel, 8);
-    AT(xtent_copy_options, progress, 8 + pointer);
-    AT(xtent_copy_options, user, 8 + 2 * pointer);
-    CHECK_INT(sizeof(struct xtent_dedupe_options), 8 + 3 * pointer);
-    AT(xtent_dedupe_options, cancel, 8);
-    AT(xtent_dedupe_options, progress, 8 + pointer);
-    AT(xtent_dedupe_options, user, 8 + 2 * pointer);
-    CHECK_INT(sizeof(struct xtent_clone_options), 8);
-
-    CHECK_INT(sizeof(struct xtent_report), 56);
-    AT(xtent_report, reason, 4);
-    AT(xtent_report, error, 8);
-    AT(xtent_report, fallback, 12);
-    AT(xtent_report, bytes, 16);
-    AT(xtent_report, bytes_copied, 24);
-    AT(xtent_report, bytes_cloned, 32);
-    AT(xtent_report, bytes_hole, 40);
-    AT(xtent_report, alignment, 48);
-
-    CHECK_INT(sizeof(struct xtent_dedupe_target), 72);
-    AT(xtent_dedupe_target, fd, 0);
-    AT(xtent_dedupe_target, status, 4);
-    AT(xtent_dedupe_target, offset, 8);
-    AT(xtent_dedupe_target, error, 16);
-    AT(xtent_dedupe_target, reason, 20);
-    AT(xtent_dedupe_target, compared, 24);
-    AT(xtent_dedupe_target, shared, 32);
-    AT(xtent_dedupe_target, already_shared, 40);
-    AT(xtent_dedupe_target, differs_at, 48);
-    AT(xtent_dedupe_target, reserved, 56);
-
-    CHECK_INT(sizeof(struct xtent_extent), 32);
-    AT(xtent_extent, physical, 8);
-    AT(xtent_extent, length, 16);
-    AT(xtent_extent, flags, 24);
-
-    CHECK_INT(sizeof(struct xtent_ability), 16);
-    CHECK_INT(sizeof(struct xtent_capabilities), 64);
-    AT(xtent_capabilities, alignment, 8);
-    AT(xtent_capabilities, copy, 16);
-    AT(xtent_capabilities, clone, 32);
-    AT(xtent_capabilities, dedupe, 48);
-}
 
 static int src, dst;
 
@@ -266,7 +212,6 @@ static void reserved_members(void)
 }
 
 static const struct test tests[] = {
-    {"layout", layout},
     {"options-of-a-later-program", options_of_a_later_program},
     {"options-of-an-earlier-program", options_of_an_earlier_program},
     {"sizes-and-flags-that-are-wrong", sizes_and_flags_that_are_wrong},
