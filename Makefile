@@ -1,7 +1,9 @@
-.PHONY: help demo test check-all torture bench
+.PHONY: help demo install dist test check-all torture bench
 
 help:
 	@echo "make demo        build everything and see real files copied, cloned and deduped"
+	@echo "make install     libxtent, xtent.h, xtent.pc, manual pages; PREFIX=/usr/local DESTDIR="
+	@echo "make dist        a tarball that builds without network"
 	@echo "make test        run every check, on real filesystems when root"
 	@echo "make check-all   short storms: kills, full disks, writers meanwhile (minutes)"
 	@echo "make torture     long storms (hours)"
@@ -9,6 +11,12 @@ help:
 
 demo:
 	./demo/run
+
+install:
+	PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' ./capi/install
+
+dist:
+	./capi/dist
 
 test:
 	./tests/run
