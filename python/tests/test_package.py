@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -44,7 +45,9 @@ def test_typed() -> None:
 
 
 def test_all() -> None:
-    public = {name for name in vars(xtent) if not name.startswith("_")}
+    public = {
+        name for name, value in vars(xtent).items() if name[0] != "_" and not isinstance(value, ModuleType)
+    }
     assert public | {"__version__"} == set(xtent.__all__)
 
 
