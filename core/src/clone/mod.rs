@@ -73,8 +73,9 @@ fn clone(src: BorrowedFd<'_>, dst: BorrowedFd<'_>, range: Pair) -> sys::Result<R
     }
     let before = size(src)?;
     sys::clone::clone_range(src, range.src, dst, range.dst, 0)?;
-    // A source that grew or shrank around the call: the smaller size is what the clone surely holds.
-    Ok(cloned(range.within(before.min(size(src)?)).len))
+    // A source that grew or shrank around the call: the smaller size is what the clone surely holds. It is done, and
+    // stays so if nobody says how large the source is now.
+    Ok(cloned(range.within(size(src).map_or(before, |after| before.min(after))).len))
 }
 
 /// Whether the range would pass `RLIMIT_FSIZE`.

@@ -14,7 +14,7 @@ enum Seen {
 use Seen::{Beside, In, Nowhere};
 
 const EVERY_CASE: &str = "every case looks at it: conformance/check.rs";
-const FAULTS: &str = "the faults: tests/faults.rs";
+const FAULTS: &str = "the faults: tests/tests/faults";
 const OPEN_REFUSES: &str = "open(2) refuses: the library is not called";
 const NEVER_ASKED: &str = "the library never asks for it";
 const SPEED: &str = "a matter of speed, and no answer";
