@@ -198,3 +198,6 @@ pub(crate) fn never_share(src: &Facts, dst: &Facts) -> Option<Reason> {
     let known = src.attributes.is_some() && dst.attributes.is_some();
     (known && has(src, NOCOW) != has(dst, NOCOW)).then_some(Reason::NocowMismatch)
 }
+
+#[cfg(test)]
+mod tests;
