@@ -209,8 +209,26 @@
 /** "signals interrupted the call before it made progress" */
 #define XTENT_REASON_INTERRUPTED 28
 
+/** "something has the destination's name already" */
+#define XTENT_REASON_EXISTS 33
+
+/** "there is no such file or directory" */
+#define XTENT_REASON_NOT_FOUND 34
+
 /** "sharing would fill a hole and take space: left alone, the bytes are equal" */
 #define XTENT_REASON_WOULD_ALLOCATE 35
+
+/** "the file was published, but could not be written to disk" */
+#define XTENT_REASON_NOT_DURABLE 36
+
+/** "a path has no name for a file, or one that the filesystem does not take" */
+#define XTENT_REASON_INVALID_NAME 39
+
+/** "a symbolic link where none is followed, or too many of them" */
+#define XTENT_REASON_TOO_MANY_LINKS 40
+
+/** "something on a path is no directory" */
+#define XTENT_REASON_NOT_A_DIRECTORY 44
 
 /**
  * A target's status: the call ended before it was done with this target. What `compared` and `shared`

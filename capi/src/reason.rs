@@ -64,8 +64,20 @@ pub const XTENT_REASON_INPUT_OUTPUT: i32 = 26;
 pub const XTENT_REASON_OUT_OF_MEMORY: i32 = 27;
 /// "signals interrupted the call before it made progress"
 pub const XTENT_REASON_INTERRUPTED: i32 = 28;
+/// "something has the destination's name already"
+pub const XTENT_REASON_EXISTS: i32 = 33;
+/// "there is no such file or directory"
+pub const XTENT_REASON_NOT_FOUND: i32 = 34;
 /// "sharing would fill a hole and take space: left alone, the bytes are equal"
 pub const XTENT_REASON_WOULD_ALLOCATE: i32 = 35;
+/// "the file was published, but could not be written to disk"
+pub const XTENT_REASON_NOT_DURABLE: i32 = 36;
+/// "a path has no name for a file, or one that the filesystem does not take"
+pub const XTENT_REASON_INVALID_NAME: i32 = 39;
+/// "a symbolic link where none is followed, or too many of them"
+pub const XTENT_REASON_TOO_MANY_LINKS: i32 = 40;
+/// "something on a path is no directory"
+pub const XTENT_REASON_NOT_A_DIRECTORY: i32 = 44;
 
 /// One plain sentence on `reason`, a code such as a report has it, without a full stop, in English.
 ///

@@ -149,7 +149,7 @@ impl Job<'_, '_> {
 
 /// Whether a clone that failed with `errno` was refused because this way is not available here, so that
 /// copying is a way. What tells of a full or failing disk never is, nor a wrong descriptor.
-fn steps_down(errno: i32) -> bool {
+pub(crate) fn steps_down(errno: i32) -> bool {
     matches!(
         errno,
         libc::EXDEV

@@ -51,6 +51,15 @@ impl<'a> Control<'a> {
         self
     }
 
+    /// The same for a call of another verb, which takes a control for itself.
+    pub(crate) fn lend(&mut self) -> Control<'_> {
+        let progress = self
+            .progress
+            .as_mut()
+            .map(|progress| &mut **progress as &mut dyn FnMut(u64, u64) -> ControlFlow<()>);
+        Control { cancel: self.cancel, progress, around: self.around }
+    }
+
     /// Tells of the step just done; breaks if the caller wants no more.
     pub(crate) fn step(&mut self, done: u64, total: u64) -> ControlFlow<()> {
         let (done, total) = self.around.map_or((done, total), |(before, all)| (before + done, all));

@@ -15,6 +15,18 @@ pub enum Operation {
     CloneOrCopyRange,
     /// [`dedupe_range`](crate::dedupe_range)
     DedupeRange,
+    /// [`copy_file`](crate::copy_file)
+    CopyFile,
+    /// [`clone_file`](crate::clone_file)
+    CloneFile,
+    /// [`clone_or_copy_file`](crate::clone_or_copy_file)
+    CloneOrCopyFile,
+    /// [`dedupe_files`](crate::dedupe_files)
+    DedupeFiles,
+    /// [`stage_open`](crate::stage_open)
+    StageOpen,
+    /// [`Stage::publish`](crate::Stage::publish)
+    StagePublish,
     /// [`probe`](crate::probe)
     Probe,
     /// [`extents`](crate::extents())
@@ -31,6 +43,12 @@ impl Operation {
             Operation::CloneRange => "clone_range",
             Operation::CloneOrCopyRange => "clone_or_copy_range",
             Operation::DedupeRange => "dedupe_range",
+            Operation::CopyFile => "copy_file",
+            Operation::CloneFile => "clone_file",
+            Operation::CloneOrCopyFile => "clone_or_copy_file",
+            Operation::DedupeFiles => "dedupe_files",
+            Operation::StageOpen => "stage_open",
+            Operation::StagePublish => "stage_publish",
             Operation::Probe => "probe",
             Operation::Extents => "extents",
             Operation::SharedBytes => "shared_bytes",

@@ -136,6 +136,22 @@ pub(crate) fn copy(errno: i32, src: &Facts, dst: &Facts) -> Reason {
     }
 }
 
+/// Why a call on a path failed with `errno`, or one on a file that was just opened by its path.
+pub(crate) fn path(errno: i32) -> Reason {
+    match errno {
+        libc::ENOENT => Reason::NotFound,
+        libc::ENOTDIR => Reason::NotDirectory,
+        libc::EEXIST => Reason::Exists,
+        libc::ELOOP => Reason::TooManyLinks,
+        // The last two are of filesystems that take only some characters, or only UTF-8.
+        libc::ENAMETOOLONG | libc::EINVAL | libc::EILSEQ => Reason::InvalidName,
+        libc::EBADF => Reason::BadDescriptor,
+        libc::EPERM => Reason::Permission,
+        libc::EOPNOTSUPP | libc::ENOSYS => Reason::FilesystemCannot,
+        _ => plain(errno).unwrap_or(Reason::Unknown),
+    }
+}
+
 /// Why a way of looking at one file failed with `errno`.
 pub(crate) fn looking(op: Operation, errno: Errno, fd: BorrowedFd<'_>) -> Error {
     let reason = plain(errno.0).unwrap_or_else(|| {

@@ -54,10 +54,13 @@ mod error;
 mod explain;
 mod extents;
 mod facts;
+mod file;
+mod preserve;
 mod probe;
 mod range;
 mod reason;
 mod report;
+mod scratch;
 mod sys;
 
 pub use both::clone_or_copy_range;
@@ -67,6 +70,10 @@ pub use copy::{CopyOptions, copy_range};
 pub use dedupe::{DedupeOptions, DedupeResult, DedupeStatus, DedupeTarget, dedupe_range};
 pub use error::{Error, Operation, Result};
 pub use extents::{Extent, ExtentFlags, extents, shared_bytes};
+pub use file::{
+    At, FileOptions, Stage, StageOptions, clone_file, clone_or_copy_file, copy_file, dedupe_files, stage_open,
+};
+pub use preserve::Preserve;
 pub use probe::{Ability, Answer, Capabilities, probe};
 pub use range::TO_END;
 pub use reason::Reason;

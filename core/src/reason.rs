@@ -90,8 +90,20 @@ reasons! {
     OutOfMemory = 27, "out-of-memory", "the kernel or process ran out of memory";
     /// Signals kept interrupting the call.
     Interrupted = 28, "interrupted", "signals interrupted the call before it made progress";
+    /// The destination of a file verb, without leave to replace it.
+    Exists = 33, "exists", "something has the destination's name already";
+    /// The source, or a directory on the way to either file.
+    NotFound = 34, "not-found", "there is no such file or directory";
     /// Dedupe leaves zeros that face a hole of the target alone.
     WouldAllocate = 35, "would-allocate", "sharing would fill a hole and take space: left alone, the bytes are equal";
+    /// A file verb with `durable`: the name is there, but fsync(2) failed behind it.
+    NotDurable = 36, "not-durable", "the file was published, but could not be written to disk";
+    /// Empty, too long, that of a directory, or with bytes that the filesystem does not take.
+    InvalidName = 39, "invalid-name", "a path has no name for a file, or one that the filesystem does not take";
+    /// Too many of them, or one where none is followed.
+    TooManyLinks = 40, "too-many-links", "a symbolic link where none is followed, or too many of them";
+    /// A file stands where the path needs a directory.
+    NotDirectory = 44, "not-a-directory", "something on a path is no directory";
 }
 
 impl Reason {

@@ -1,5 +1,6 @@
 //! What happened to how many bytes.
 
+use crate::preserve::Preserve;
 use crate::reason::Reason;
 
 /// What a verb did, on success and on failure alike. All amounts are bytes of the range asked for.
@@ -22,6 +23,8 @@ pub struct Report {
     /// The multiple that offsets and lengths need, in bytes, when `reason` or `fallback` is
     /// [`Reason::Misaligned`] or [`Reason::PartialBlock`]; else 0.
     pub alignment: u64,
+    /// File verbs only: metadata that was to be kept and could not be.
+    pub unkept: Preserve,
 }
 
 impl Report {

@@ -62,7 +62,7 @@ pub struct DedupeResult {
 }
 
 impl DedupeResult {
-    fn failed(errno: i32, reason: Reason) -> Self {
+    pub(crate) fn failed(errno: i32, reason: Reason) -> Self {
         DedupeResult { status: DedupeStatus::Failed, errno, reason, ..Self::default() }
     }
 }

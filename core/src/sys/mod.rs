@@ -11,9 +11,16 @@ pub(crate) mod fallocate;
 pub(crate) mod fiemap;
 pub(crate) mod io;
 pub(crate) mod limit;
+pub(crate) mod lock;
+pub(crate) mod metadata;
+pub(crate) mod names;
+pub(crate) mod open;
 pub(crate) mod page;
+pub(crate) mod random;
 pub(crate) mod signal;
 pub(crate) mod stat;
+pub(crate) mod sync;
+pub(crate) mod xattr;
 
 /// An error number of the kernel, as in `<errno.h>`; always positive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

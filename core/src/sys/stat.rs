@@ -1,5 +1,6 @@
-//! `fstat(2)`, `fstatfs(2)`, `fcntl(2)` with F_GETFL and F_GET_SEALS: what a descriptor is.
+//! `fstat(2)`, `fstatat(2)`, `fstatfs(2)`, `fcntl(2)` with F_GETFL and F_GET_SEALS: what a descriptor is.
 
+use std::ffi::CStr;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
@@ -10,6 +11,16 @@ pub(crate) fn fstat(fd: BorrowedFd<'_>) -> Result<libc::stat64> {
     // SAFETY: fstat fills one `stat64` when it succeeds.
     unsafe {
         check(libc::fstat64(fd.as_raw_fd(), stat.as_mut_ptr()))?;
+        Ok(stat.assume_init())
+    }
+}
+
+/// What `path` names, relative to `dir`; with `AT_SYMLINK_NOFOLLOW` a symbolic link itself.
+pub(crate) fn fstatat(dir: BorrowedFd<'_>, path: &CStr, flags: libc::c_int) -> Result<libc::stat64> {
+    let mut stat = MaybeUninit::uninit();
+    // SAFETY: the path ends with a zero; fstatat fills one `stat64` when it succeeds.
+    unsafe {
+        check(libc::fstatat64(dir.as_raw_fd(), path.as_ptr(), stat.as_mut_ptr(), flags))?;
         Ok(stat.assume_init())
     }
 }

@@ -95,8 +95,20 @@ class Reason(enum.Enum):
     """The kernel or process ran out of memory."""
     INTERRUPTED = 28
     """Signals interrupted the call before it made progress."""
+    EXISTS = 33
+    """Something has the destination's name already."""
+    NOT_FOUND = 34
+    """There is no such file or directory."""
     WOULD_ALLOCATE = 35
     """Sharing would fill a hole and take space: left alone, the bytes are equal."""
+    NOT_DURABLE = 36
+    """The file was published, but could not be written to disk."""
+    INVALID_NAME = 39
+    """A path has no name for a file, or one that the filesystem does not take."""
+    TOO_MANY_LINKS = 40
+    """A symbolic link where none is followed, or too many of them."""
+    NOT_A_DIRECTORY = 44
+    """Something on a path is no directory."""
 
 class DedupeStatus(enum.Enum):
     """What became of one target of dedupe_range()."""

@@ -46,4 +46,10 @@ reasons! {
     Io = 26;
     OutOfMemory = 27;
     Interrupted = 28;
+    Exists = 33;
+    NotFound = 34;
+    NotDurable = 36;
+    InvalidName = 39;
+    TooManyLinks = 40;
+    NotDirectory = 44;
 }

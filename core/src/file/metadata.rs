@@ -1,0 +1,208 @@
+//! What a new file takes over beside its bytes, in the order in which the kernel lets it stay.
+
+use std::ffi::CStr;
+use std::os::fd::BorrowedFd;
+
+use crate::preserve::Preserve;
+use crate::sys::{self, Errno};
+
+/// The file that metadata comes from.
+pub(super) struct Original<'a> {
+    pub(super) stat: &'a libc::stat64,
+    /// For attributes; `None` where it cannot be opened.
+    pub(super) file: Option<BorrowedFd<'a>>,
+    /// Its set-id bits and capabilities are not handed on.
+    pub(super) without_privileges: bool,
+}
+
+/// Where Linux and NFS keep ACLs among the attributes.
+const ACLS: [&CStr; 2] = [c"system.posix_acl_access", c"system.nfs4_acl"];
+
+/// Gives `file` what `from` has of `what`, its final mode in any case; says what could not be kept. `as_new` is the mode
+/// without [`Preserve::MODE`].
+///
+/// chown(2) takes set-id bits and capabilities away, so it comes first. Attributes of the user are set while the mode is
+/// still 0600: a file that its owner may not write takes none (xattr(7)). chmod(2) changes the mask of an ACL, so ACLs
+/// come after it. Everything before changes times.
+pub(super) fn carry(
+    file: BorrowedFd<'_>,
+    from: &Original<'_>,
+    what: Preserve,
+    as_new: u32,
+) -> sys::Result<Preserve> {
+    let mut job = Carry { file, from, unkept: Preserve::NONE };
+    if what.contains(Preserve::OWNER) {
+        job.owner()?;
+    }
+    if what.contains(Preserve::XATTRS) {
+        job.attributes()?;
+    }
+    let acls = if what.contains(Preserve::ACLS) { job.read_acls()? } else { Vec::new() };
+    if what.contains(Preserve::ACLS) {
+        job.remove_inherited_acls();
+    }
+    job.mode(what.contains(Preserve::MODE).then_some(from.stat.st_mode & 0o7777), as_new)?;
+    for (name, value) in acls {
+        job.tried(sys::xattr::set(file, name, &value), Preserve::ACLS)?;
+    }
+    if what.contains(Preserve::TIMES) {
+        job.times(from.stat)?;
+    }
+    Ok(job.unkept)
+}
+
+/// Only the times of `from`.
+pub(super) fn carry_times(file: BorrowedFd<'_>, from: &libc::stat64) -> sys::Result<Preserve> {
+    let original = Original { stat: from, file: None, without_privileges: false };
+    let mut job = Carry { file, from: &original, unkept: Preserve::NONE };
+    job.times(from)?;
+    Ok(job.unkept)
+}
+
+struct Carry<'a> {
+    file: BorrowedFd<'a>,
+    from: &'a Original<'a>,
+    unkept: Preserve,
+}
+
+impl Carry<'_> {
+    /// Notes what was refused; a failing disk is an error.
+    fn tried<T>(&mut self, result: sys::Result<T>, what: Preserve) -> sys::Result<Option<T>> {
+        match result {
+            Ok(done) => Ok(Some(done)),
+            Err(errno) if fails(errno) => Err(errno),
+            Err(_) => {
+                self.unkept |= what;
+                Ok(None)
+            }
+        }
+    }
+
+    fn owner(&mut self) -> sys::Result<()> {
+        let (ours, theirs) = (sys::stat::fstat(self.file)?, self.from.stat);
+        if (ours.st_uid, ours.st_gid) == (theirs.st_uid, theirs.st_gid) {
+            return Ok(());
+        }
+        let both = sys::metadata::chown(self.file, Some(theirs.st_uid), Some(theirs.st_gid));
+        if self.tried(both, Preserve::OWNER)?.is_none() {
+            // The group alone may be one of the caller's.
+            sys::metadata::chown(self.file, None, Some(theirs.st_gid)).ok();
+        }
+        Ok(())
+    }
+
+    fn attributes(&mut self) -> sys::Result<()> {
+        let Some(from) = self.from.file else {
+            self.unkept |= Preserve::XATTRS;
+            return Ok(());
+        };
+        let mut names = vec![0; sys::xattr::LONGEST];
+        let mut value = vec![0; sys::xattr::LONGEST];
+        let len = match sys::xattr::list(from, &mut names) {
+            Err(Errno(libc::EOPNOTSUPP)) => 0,
+            listed => self.tried(listed, Preserve::XATTRS)?.unwrap_or(0),
+        };
+        for name in names[..len].split_inclusive(|byte| *byte == 0) {
+            let Ok(name) = CStr::from_bytes_with_nul(name) else { continue };
+            let privilege = name == c"security.capability" && self.from.without_privileges;
+            if privilege || is_acl(name) {
+                continue;
+            }
+            let copied = match sys::xattr::get(from, name, &mut value) {
+                // Removed since it was listed.
+                Err(Errno(libc::ENODATA)) => continue,
+                Err(errno) => Err(errno),
+                Ok(len) => sys::xattr::set(self.file, name, &value[..len]),
+            };
+            self.tried(copied, Preserve::XATTRS)?;
+        }
+        Ok(())
+    }
+
+    fn read_acls(&mut self) -> sys::Result<Vec<(&'static CStr, Vec<u8>)>> {
+        let Some(from) = self.from.file else {
+            self.unkept |= Preserve::ACLS;
+            return Ok(Vec::new());
+        };
+        let mut acls = Vec::new();
+        for name in ACLS {
+            let mut value = vec![0; sys::xattr::LONGEST];
+            match sys::xattr::get(from, name, &mut value) {
+                Err(Errno(libc::ENODATA | libc::EOPNOTSUPP)) => {}
+                got => {
+                    if let Some(len) = self.tried(got, Preserve::ACLS)? {
+                        value.truncate(len);
+                        acls.push((name, value));
+                    }
+                }
+            }
+        }
+        Ok(acls)
+    }
+
+    /// What the directory's default ACL gave the new file, before the mode is set, whose group bits would be its mask.
+    fn remove_inherited_acls(&mut self) {
+        for name in ACLS {
+            // There is none where this fails.
+            sys::xattr::remove(self.file, name).ok();
+        }
+    }
+
+    fn mode(&mut self, kept: Option<u32>, as_new: u32) -> sys::Result<()> {
+        let ours = sys::stat::fstat(self.file)?;
+        let set_id = match self.from {
+            Original { without_privileges: true, .. } => 0,
+            Original { stat, .. } => set_id_bits((ours.st_uid, ours.st_gid), (stat.st_uid, stat.st_gid)),
+        };
+        let mode = kept.map_or(as_new & 0o777, |mode| mode & (0o1777 | set_id));
+        let done = sys::metadata::chmod(self.file, mode);
+        let asked = if self.from.without_privileges { mode } else { kept.unwrap_or(mode) };
+        if self.tried(done, Preserve::MODE)?.is_some() && asked & 0o7000 != 0 {
+            // The kernel drops a set-group-id bit of a group that the caller is not in (chmod(2)).
+            let has = sys::stat::fstat(self.file)?.st_mode & 0o7777;
+            if has != asked {
+                self.unkept |= Preserve::MODE;
+            }
+        }
+        Ok(())
+    }
+
+    fn times(&mut self, from: &libc::stat64) -> sys::Result<()> {
+        let (accessed, modified) = ((from.st_atime, from.st_atime_nsec), (from.st_mtime, from.st_mtime_nsec));
+        let done = sys::metadata::set_times(self.file, accessed, modified);
+        self.tried(done, Preserve::TIMES)?;
+        Ok(())
+    }
+}
+
+/// Whether an attribute is an ACL, or made up by the filesystem, as everything is that begins with `system.`. XFS shows
+/// root its ACLs a second time, in the form in which it stores them.
+fn is_acl(name: &CStr) -> bool {
+    let name = name.to_bytes();
+    name.starts_with(b"system.") || name.starts_with(b"trusted.SGI_ACL_")
+}
+
+/// The set-id bits that may be kept: a program must not begin to run as somebody else than before.
+fn set_id_bits((uid, gid): (u32, u32), from: (u32, u32)) -> u32 {
+    let user = if uid == from.0 { libc::S_ISUID } else { 0 };
+    let group = if gid == from.1 { libc::S_ISGID } else { 0 };
+    user | group
+}
+
+/// Whether it tells of a failing disk or machine, and not of what this filesystem or caller may not.
+fn fails(errno: Errno) -> bool {
+    matches!(errno.0, libc::EIO | libc::ENOMEM | libc::EROFS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn set_id_bits_stay_with_their_owner() {
+        assert_eq!(set_id_bits((1, 2), (1, 2)), 0o6000);
+        assert_eq!(set_id_bits((1, 2), (1, 3)), 0o4000);
+        assert_eq!(set_id_bits((1, 2), (3, 2)), 0o2000);
+        assert_eq!(set_id_bits((1, 2), (3, 4)), 0);
+    }
+}

@@ -1,0 +1,12 @@
+//! `flock(2)`: a sign that somebody works on a file, which goes when its process does.
+
+use std::os::fd::{AsRawFd, BorrowedFd};
+
+use super::{Result, check};
+
+/// Takes the lock; EWOULDBLOCK where another open file has it.
+pub(crate) fn try_lock(fd: BorrowedFd<'_>) -> Result<()> {
+    // SAFETY: flock takes numbers only.
+    check(unsafe { libc::flock(fd.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) })?;
+    Ok(())
+}
