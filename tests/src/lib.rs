@@ -6,11 +6,14 @@ pub mod conformance;
 mod data;
 mod fiemap;
 mod filesystems;
+mod person;
 mod skip;
+pub mod syscalls;
 
 pub use data::{allocated, pattern, write_file};
 pub use fiemap::{Extent, extents, flags, shared_with};
 pub use filesystems::{
     ENV_FILESYSTEMS, ENV_REQUIRE, ENV_SKIPPED, Filesystem, Skipped, filesystems, fs, scratch, skipped,
 };
+pub use person::{as_user, with_umask};
 pub use skip::skip;
