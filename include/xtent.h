@@ -12,6 +12,10 @@
  *   dedupe  makes ranges share blocks only where their bytes are already equal, for any number of
  *           targets. It never changes what a file contains.
  *
+ * Each is there for ranges of open files (xtent_copy_range) and for whole files by their paths
+ * (xtent_copy_file), which appear under their names whole or not at all. A stage (xtent_stage_open) is a
+ * file that a program fills itself and publishes in the same way.
+ *
  * xtent_clone_or_copy_range is the policy on top, share if possible, else copy, and says how many bytes
  * went which way. Nothing else falls back, and nothing falls back silently.
  *
@@ -73,7 +77,7 @@
  *
  * A file descriptor of the caller is never closed, repositioned or duplicated, and its file is never
  * opened again: closing any descriptor of a file would drop the POSIX locks (fcntl(2)) that the process
- * holds on it. Files are never mapped into memory.
+ * holds on it. Files are never mapped into memory. Functions that take paths open files, and close them.
  *
  *
  * Signals
@@ -248,6 +252,55 @@
 /** A number of bytes that cannot be told. */
 #define XTENT_UNKNOWN UINT64_MAX
 
+/**
+ * For `preserve` and `unkept`: the permission bits as they are. Set-user-id and set-group-id only where the
+ * new file's owner, or group, is the source's.
+ */
+#define XTENT_PRESERVE_MODE 1
+
+/** For `preserve` and `unkept`: owner and group. */
+#define XTENT_PRESERVE_OWNER 2
+
+/**
+ * For `preserve` and `unkept`: the times of the last access and modification, as they were when the source
+ * was opened.
+ */
+#define XTENT_PRESERVE_TIMES 4
+
+/** For `preserve` and `unkept`: extended attributes, capabilities among them; not ACLs. */
+#define XTENT_PRESERVE_XATTRS 8
+
+/** For `preserve` and `unkept`: access control lists, with the permission bits that are part of them. */
+#define XTENT_PRESERVE_ACLS 16
+
+/**
+ * For `preserve`: where a regular file is replaced, mode, owner, extended attributes and ACLs are its own, as
+ * if it had been rewritten in place: without set-id bits and capabilities, which are not given to new
+ * contents. Of the other bits only XTENT_PRESERVE_TIMES counts then; where none is replaced this one does not.
+ */
+#define XTENT_PRESERVE_DESTINATION 32
+
+/** For `flags`: the new file may take the place of another that has the name. */
+#define XTENT_FILE_REPLACE 1
+
+/** For `flags`: wait until the file and its name are on disk. */
+#define XTENT_FILE_DURABLE 2
+
+/** For `flags`: a source that is a symbolic link is followed. */
+#define XTENT_FILE_FOLLOW 4
+
+/** For `flags`: the file may take the place of another that has the name. */
+#define XTENT_STAGE_REPLACE 1
+
+/** For `flags`: publishing waits until the file and its name are on disk. */
+#define XTENT_STAGE_DURABLE 2
+
+/**
+ * For `flags`: the published file has the permission bits that the program gave it by fchmod(2), and `mode`
+ * must be 0.
+ */
+#define XTENT_STAGE_KEEP_MODE 4
+
 /** An extent is a hole: it takes no space, and a read gives zeros. */
 #define XTENT_EXTENT_HOLE 1
 
@@ -277,6 +330,9 @@
 
 /** Whether a verb works: it does not. */
 #define XTENT_ANSWER_NO 2
+
+/** A file in the making: see xtent_stage_open. */
+struct xtent_stage;
 
 /** Options of xtent_copy_range and xtent_clone_or_copy_range. Begin with XTENT_COPY_OPTIONS_INIT. */
 struct xtent_copy_options {
@@ -329,7 +385,11 @@ struct xtent_report {
      * XTENT_REASON_MISALIGNED or XTENT_REASON_PARTIAL_BLOCK; else 0.
      */
     uint64_t alignment;
-#define XTENT_REPORT_INIT { sizeof(struct xtent_report), 0, 0, 0, 0, 0, 0, 0, 0 }
+    /** File verbs only, metadata that was to be kept and could not be: any of XTENT_PRESERVE_... */
+    uint32_t unkept;
+    /** Always 0. */
+    uint32_t unused;
+#define XTENT_REPORT_INIT { sizeof(struct xtent_report), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 };
 
 /** Options of xtent_clone_range. Begin with XTENT_CLONE_OPTIONS_INIT. */
@@ -395,6 +455,77 @@ struct xtent_dedupe_options {
     /** Handed to `progress`. */
     void *user;
 #define XTENT_DEDUPE_OPTIONS_INIT { sizeof(struct xtent_dedupe_options), 0, NULL, NULL, NULL }
+};
+
+/**
+ * Options of xtent_copy_file, xtent_clone_file and xtent_clone_or_copy_file. Begin with
+ * XTENT_FILE_OPTIONS_INIT.
+ */
+struct xtent_file_options {
+    /** sizeof(struct xtent_file_options). */
+    uint32_t size;
+    /** Any of XTENT_FILE_..., combined with |. */
+    uint32_t flags;
+    /**
+     * Metadata to keep: any of XTENT_PRESERVE_..., combined with |. With 0 the new file has the source's
+     * permission bits, without set-id and sticky bits, through the umask or the directory's default ACL.
+     */
+    uint32_t preserve;
+    /** Must be 0. */
+    uint32_t reserved;
+    /** NULL, or how bytes are moved, with `cancel` and `progress`. */
+    const struct xtent_copy_options *copy;
+#define XTENT_FILE_OPTIONS_INIT { sizeof(struct xtent_file_options), 0, 0, 0, NULL }
+};
+
+/**
+ * A file that may come to share the source's blocks, and what became of it. Begin with
+ * XTENT_DEDUPE_FILE_INIT(dir, path). The numbers are bytes.
+ */
+struct xtent_dedupe_file {
+    /** The directory that `path` is relative to, or AT_FDCWD; with an empty `path` the open file itself. */
+    int dir;
+    /** What became of it: XTENT_NOT_REACHED, XTENT_SAME, XTENT_DIFFERS or XTENT_FAILED. */
+    int32_t status;
+    /** The file. A symbolic link is not followed. */
+    const char *path;
+    /** With XTENT_FAILED the errno, positive; else 0. */
+    int32_t error;
+    /** With XTENT_FAILED why: XTENT_REASON_... */
+    int32_t reason;
+    /** From its beginning, what was found equal. */
+    uint64_t compared;
+    /**
+     * What shares the source's blocks now and did not before the call; XTENT_UNKNOWN where the
+     * files' extent maps cannot tell.
+     */
+    uint64_t shared;
+    /** What shared the source's blocks before the call; or XTENT_UNKNOWN. */
+    uint64_t already_shared;
+    /**
+     * With XTENT_DIFFERS where the first difference is; XTENT_UNKNOWN otherwise, where the file could not be
+     * read to find it, and where it is of another size.
+     */
+    uint64_t differs_at;
+    /** Must be 0. */
+    uint64_t reserved[2];
+#define XTENT_DEDUPE_FILE_INIT(dir, path) { (dir), XTENT_NOT_REACHED, (path), 0, 0, 0, 0, 0, 0, { 0, 0 } }
+};
+
+/** Options of xtent_stage_open. Begin with XTENT_STAGE_OPTIONS_INIT. */
+struct xtent_stage_options {
+    /** sizeof(struct xtent_stage_options). */
+    uint32_t size;
+    /** Any of XTENT_STAGE_..., combined with |. */
+    uint32_t flags;
+    /**
+     * The permission bits of the published file, at most 07777, through the umask or the directory's default
+     * ACL as for any new file; 0 stands for 0666.
+     */
+    uint32_t mode;
+    /** Must be 0. */
+    uint32_t reserved;
+#define XTENT_STAGE_OPTIONS_INIT { sizeof(struct xtent_stage_options), 0, 0, 0 }
 };
 
 /** A run of bytes of a file, and where it lies. */
@@ -661,6 +792,209 @@ int xtent_dedupe_range(int src_fd,
                        size_t n_targets,
                        const struct xtent_dedupe_options *options,
                        struct xtent_report *report);
+
+/**
+ * Copies the file `src` to the name `dst`: whole, or there is an error and `dst` is what it was.
+ *
+ * The paths are relative to the directories `src_dir` and `dst_dir`, or to the working directory where these
+ * are AT_FDCWD, as in linkat(2). With an empty `src` the descriptor `src_dir` is itself the source, open for
+ * reading; its file is not opened again, and its position not used.
+ *
+ * The new file is built without a name in the destination's directory, for nobody but its owner (mode 0600),
+ * and appears under the name at once, with its metadata. A failure, a kill or a power cut leaves the old file, or
+ * nothing, under the name: never a part. A symbolic link as `dst` is replaced, not followed. Hard links of a
+ * file that is replaced keep its old contents. The directory is opened once, so that renaming it meanwhile
+ * leads nowhere else.
+ *
+ * Bytes are moved as by xtent_copy_range: holes stay holes, no blocks are shared. After ECANCELED nothing is
+ * published. What of `preserve` could not be kept is in the report's `unkept`, and is no error.
+ *
+ * Where O_TMPFILE is missing (NFS, OCFS2, older FUSE and overlays) the file has a hidden name meanwhile, .xtent-
+ * and 16 hexadecimal digits; everywhere it has one for a moment when it replaces another. A process that is
+ * killed then leaves it behind, and the next call for the same destination clears it.
+ *
+ * `options` and `report` may be NULL.
+ *
+ * Returns 0, or -errno with nothing published (except with XTENT_REASON_NOT_DURABLE).
+ *
+ *   EEXIST     the name `dst` is taken, and XTENT_FILE_REPLACE is not set
+ *   ENOENT     no such file; no directory for `dst`, or `dst` is empty
+ *   ENOTDIR    something on a path is no directory
+ *   ELOOP      too many symbolic links, or one as the source without XTENT_FILE_FOLLOW
+ *   EISDIR     the source, or what has the name `dst`, is a directory; `dst` ends with "/", "." or ".."
+ *   ENAMETOOLONG
+ *              a name is longer than the filesystem takes
+ *   EINVAL     see the reason: a path is NULL; the source is a device; a name that the filesystem does not
+ *              take; options or report of a wrong size, an unknown flag or bit, or a reserved member is not 0
+ *   E2BIG      options of a later version, asking for what this library does not know
+ *   ESPIPE     the source is a FIFO or socket
+ *   EBADF      a descriptor is not open, or the source not for reading
+ *   EACCES     a file may not be read, or the directory not written
+ *   EPERM      not permitted; also where the kernel (before Linux 6.10) does not let this caller name an open
+ *              file, and /proc, the other way to, is not mounted
+ *   EROFS      the destination's filesystem is read-only
+ *   ECANCELED  cancelled
+ *   ENOSPC, EDQUOT, EFBIG, EIO, ENOMEM, ETXTBSY
+ *              as xtent_copy_range; with the reason XTENT_REASON_NOT_DURABLE the file is published, but could
+ *              not be written to disk
+ *
+ * Since 0.1.0.
+ */
+int xtent_copy_file(int src_dir,
+                    const char *src,
+                    int dst_dir,
+                    const char *dst,
+                    const struct xtent_file_options *options,
+                    struct xtent_report *report);
+
+/**
+ * Makes the file `dst` share all blocks of the file `src`: whole, or there is an error and `dst` is what it was.
+ * It never copies instead.
+ *
+ * As xtent_copy_file, but filled as by xtent_clone_range, in one step. The new file first gets the source's
+ * chattr +C (btrfs) or realtime attribute (XFS), without which the two could not share.
+ *
+ * `options` and `report` may be NULL.
+ *
+ * Returns 0, or -errno. Beside those below the errors are those of xtent_copy_file.
+ *
+ *   EOPNOTSUPP  this type of filesystem, or this one as it was made or mounted, cannot
+ *   EXDEV       the files are on two filesystems
+ *
+ * Since 0.1.0.
+ */
+int xtent_clone_file(int src_dir,
+                     const char *src,
+                     int dst_dir,
+                     const char *dst,
+                     const struct xtent_file_options *options,
+                     struct xtent_report *report);
+
+/**
+ * Clones the file `src` to the name `dst`, or copies it where a clone is refused. The report says which, and
+ * its `fallback` why.
+ *
+ * Otherwise it is as xtent_copy_file.
+ *
+ * `options` and `report` may be NULL.
+ *
+ * Returns 0, or -errno. The errors are those of xtent_copy_file. A clone that fails with EIO, ENOSPC, EDQUOT,
+ * ENOMEM or EFBIG is such an error and never turns into a copy.
+ *
+ * Since 0.1.0.
+ */
+int xtent_clone_or_copy_file(int src_dir,
+                             const char *src,
+                             int dst_dir,
+                             const char *dst,
+                             const struct xtent_file_options *options,
+                             struct xtent_report *report);
+
+/**
+ * Makes each of some files share the blocks of the file `src` where it is its equal: as xtent_dedupe_range of
+ * whole files, which are opened here. Contents and times never change, by no outcome.
+ *
+ * `src` is relative to `src_dir`, as with xtent_copy_file; symbolic links are not followed. `targets` are any number
+ * of files, in `n_targets` elements; each gets its own result, and none disturbs another. They are opened for
+ * reading, which is enough for files of the caller, read-only ones and programs that run among them, or, where that
+ * is denied, for writing; a few at a time, so that no more descriptors are needed than a process has.
+ *
+ * A target of another size differs, and nothing of it is shared. A name of the source's own file, or of one that
+ * an earlier target named, is the same without being asked: all of it is shared already.
+ *
+ * `options` and `report` may be NULL. The report has only the call's own error and reason.
+ *
+ * Returns 0 when every target has its result (cancelled or not), or -errno when the call as a whole failed,
+ * no target was touched, and all of them are XTENT_NOT_REACHED.
+ *
+ *   EINVAL      see the reason: `src`, `targets` or the path of one is NULL, or a reserved member is not 0; the
+ *               source is a device, or not open for reading; options or report of a wrong size, or an unknown flag
+ *   E2BIG       options of a later version, asking for what this library does not know
+ *   ENOENT, ENOTDIR, ENAMETOOLONG, EACCES
+ *               the source cannot be opened
+ *   ELOOP       the source is a symbolic link, or there are too many on its path
+ *   EISDIR      the source is a directory
+ *   ESPIPE      the source is a FIFO or socket
+ *   EBADF       a descriptor of the source is not open
+ *   EOPNOTSUPP  the filesystem cannot, or is not known to compare before it shares
+ *   ENOMEM      no memory for the list of targets
+ *
+ * The `error` of a target is one of these, or one of those that xtent_dedupe_range has for a target.
+ *
+ * Since 0.1.0.
+ */
+int xtent_dedupe_files(int src_dir,
+                       const char *src,
+                       struct xtent_dedupe_file *targets,
+                       size_t n_targets,
+                       const struct xtent_dedupe_options *options,
+                       struct xtent_report *report);
+
+/**
+ * Makes a stage for the file `dst`: a file that nobody sees until it is published whole.
+ *
+ * The path is relative to the directory `dst_dir`, or to the working directory where that is AT_FDCWD. The stage
+ * is in the directory of `dst`, without a name, or where the filesystem has no O_TMPFILE under a hidden one. Its
+ * mode is 0600. The descriptor that is returned is open for reading and writing, and closed on exec: fill the file
+ * by any verbs and writes, then give `*stage` to xtent_stage_publish or xtent_stage_discard, which close it.
+ *
+ * `stage` is set on success, and to NULL otherwise. `options` and `report` may be NULL.
+ *
+ * Returns the stage's descriptor, or -errno.
+ *
+ *   EEXIST     the name `dst` is taken, and XTENT_STAGE_REPLACE is not set
+ *   ENOENT     no directory for `dst`, or `dst` is empty
+ *   ENOTDIR    something on the path is no directory
+ *   ELOOP      too many symbolic links
+ *   EISDIR     what has the name `dst` is a directory; `dst` ends with "/", "." or ".."
+ *   ENAMETOOLONG
+ *              the name is longer than the filesystem takes
+ *   EINVAL     `dst` or `stage` is NULL; options or report of a wrong size, an unknown flag, a wrong mode, or a
+ *              reserved member is not 0
+ *   E2BIG      options of a later version, asking for what this library does not know
+ *   EBADF      `dst_dir` is not open
+ *   EACCES, EPERM, EROFS, ENOSPC, EDQUOT, EIO, ENOMEM
+ *              from making a file in the directory
+ *
+ * Since 0.1.0.
+ */
+int xtent_stage_open(int dst_dir,
+                     const char *dst,
+                     const struct xtent_stage_options *options,
+                     struct xtent_stage **stage,
+                     struct xtent_report *report);
+
+/**
+ * Gives a stage its mode and its name, in one step: whoever opens the name finds the old file, or none, or the
+ * new one whole.
+ *
+ * On success `stage` is over, and its descriptor closed. After an error it is as before: try again, or discard it.
+ * Only with the reason XTENT_REASON_NOT_DURABLE the file has its name, but could not be written to disk; then it
+ * is to be discarded, which leaves the published file alone.
+ *
+ * `stage` NULL is EINVAL. `report` may be NULL.
+ *
+ * Returns 0, or -errno.
+ *
+ *   EEXIST     the name is taken, perhaps only since the stage was opened
+ *   EISDIR     a directory has the name
+ *   EPERM      the kernel (before Linux 6.10) does not let this caller name an open file, and /proc, the other
+ *              way to, is not mounted
+ *   EINVAL     `stage` is NULL, or was published before; a report of a wrong size
+ *   ENOENT, EACCES, EROFS, ENOSPC, EDQUOT, EIO, ENOMEM
+ *              from giving it a name
+ *
+ * Since 0.1.0.
+ */
+int xtent_stage_publish(struct xtent_stage *stage,
+                        struct xtent_report *report);
+
+/**
+ * Ends a stage as if it had never been, and closes its descriptor. `stage` NULL does nothing.
+ *
+ * Since 0.1.0.
+ */
+void xtent_stage_discard(struct xtent_stage *stage);
 
 /**
  * Lists where `len` bytes of a file at `off` lie: its extents in order, holes among them, without gaps,

@@ -45,7 +45,7 @@ unsafe impl Growing for xtent_dedupe_options {}
 
 impl xtent_dedupe_options {
     // SAFETY: `ptr` is as for `options`, its members as for `Watch::new`.
-    unsafe fn read<'a>(ptr: *const Self) -> Result<Watch<'a>> {
+    pub(crate) unsafe fn read<'a>(ptr: *const Self) -> Result<Watch<'a>> {
         // SAFETY: as the caller says.
         unsafe {
             let given = options(ptr)?;
@@ -88,12 +88,7 @@ impl xtent_dedupe_target {
     /// The same place, with what became of it.
     fn with(&self, result: &DedupeResult) -> Self {
         xtent_dedupe_target {
-            status: match result.status {
-                DedupeStatus::NotReached => XTENT_NOT_REACHED,
-                DedupeStatus::Same => XTENT_SAME,
-                DedupeStatus::Differs => XTENT_DIFFERS,
-                DedupeStatus::Failed => XTENT_FAILED,
-            },
+            status: number(result.status),
             error: result.errno,
             reason: result.reason.code(),
             compared: result.compared,
@@ -109,6 +104,15 @@ impl xtent_dedupe_target {
             [0, 0] => Ok(DedupeTarget { fd: descriptor(self.fd), offset: self.offset }),
             _ => Err(Failure::invalid()),
         }
+    }
+}
+
+pub(crate) fn number(status: DedupeStatus) -> i32 {
+    match status {
+        DedupeStatus::NotReached => XTENT_NOT_REACHED,
+        DedupeStatus::Same => XTENT_SAME,
+        DedupeStatus::Differs => XTENT_DIFFERS,
+        DedupeStatus::Failed => XTENT_FAILED,
     }
 }
 

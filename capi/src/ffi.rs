@@ -1,11 +1,12 @@
 //! The border: descriptors, results, structs that grow, arrays, and panics, which stop here.
 
-use std::ffi::c_int;
+use std::ffi::{CStr, OsStr, c_char, c_int};
 use std::mem::{MaybeUninit, align_of, size_of};
 use std::os::fd::BorrowedFd;
+use std::os::unix::ffi::OsStrExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use xtent::{Reason, Report};
+use xtent::{At, Reason, Report};
 
 /// A failure. The report has its errno and reason, and is what a caller's report is filled with.
 #[derive(Debug)]
@@ -84,6 +85,18 @@ pub(crate) fn descriptor<'a>(fd: c_int) -> BorrowedFd<'a> {
     // SAFETY: the one number that a `BorrowedFd` must not hold is -1. One that is not open, or is
     // closed by another thread meanwhile, is the kernel's to refuse: core only hands it to system calls.
     unsafe { BorrowedFd::borrow_raw(fd) }
+}
+
+/// The caller's path, relative to a directory, or to the working directory for `AT_FDCWD`.
+// SAFETY: `path` is NULL, or a string that lives as long as the place.
+pub(crate) unsafe fn place<'a>(dir: c_int, path: *const c_char) -> Result<At<'a>> {
+    if path.is_null() {
+        return Err(Failure::invalid());
+    }
+    // SAFETY: not NULL, and as the caller of this function says.
+    let path = unsafe { CStr::from_ptr(path) };
+    let dir = (dir != libc::AT_FDCWD).then(|| descriptor(dir));
+    Ok(At { dir, path: OsStr::from_bytes(path.to_bytes()).as_ref() })
 }
 
 /// A struct that the caller hands over: it begins with `uint32_t size`, and grows at its end from one

@@ -26,6 +26,12 @@ pub mod both;
 
 pub mod dedupe;
 
+pub mod file;
+
+pub mod dedupe_files;
+
+pub mod stage;
+
 pub mod extents;
 
 pub mod probe;

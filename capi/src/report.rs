@@ -29,6 +29,10 @@ pub struct xtent_report {
     /// The multiple that offsets and lengths need, in bytes, when `reason` or `fallback` is
     /// XTENT_REASON_MISALIGNED or XTENT_REASON_PARTIAL_BLOCK; else 0.
     pub alignment: u64,
+    /// File verbs only, metadata that was to be kept and could not be: any of XTENT_PRESERVE_...
+    pub unkept: u32,
+    /// Always 0.
+    pub unused: u32,
 }
 
 // SAFETY: repr(C), integers only, the size first.
@@ -46,6 +50,8 @@ impl From<&Report> for xtent_report {
             bytes_cloned: report.bytes_cloned,
             bytes_hole: report.bytes_hole,
             alignment: report.alignment,
+            unkept: report.unkept.bits(),
+            unused: 0,
         }
     }
 }

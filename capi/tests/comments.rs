@@ -48,7 +48,9 @@ fn the_header_is_read_whole() {
         .filter(|line| *line == "#define XTENT_H" || line.contains("_INIT ") || line.contains("_INIT("));
     let others = others.filter(|line| line.starts_with("#define ")).count();
     assert_eq!(header.constants().count() + others, declared("#define XTENT_"), "a constant has no comment");
-    assert_eq!(header.structs().count(), declared("struct "), "a struct has no comment");
+    // One that is only named has no members to tell of.
+    let named = text.lines().filter(|line| line.starts_with("struct ") && line.ends_with(';')).count();
+    assert_eq!(header.structs().count() + named, declared("struct "), "a struct has no comment");
     assert!(header.functions().count() >= 11);
 }
 
@@ -61,7 +63,7 @@ fn functions_say_what_they_do() {
         if parts.description.is_empty() {
             say("begin with a paragraph that says what it does".into());
         }
-        if parts.returns.is_empty() && function.lines[0] != "void" {
+        if parts.returns.is_empty() && !function.lines[0].starts_with("void ") {
             say("lacks a paragraph that begins with \"Returns\"".into());
         }
         if can_fail(function) && !paragraphs(parts.returns).contains("-errno") {

@@ -39,7 +39,11 @@ const FAMILIES: &[Family] = &[
         about: "copy or clone whole files, all or nothing",
         members: &["xtent_copy_file", "xtent_clone_file", "xtent_clone_or_copy_file", "xtent_file_options"],
     },
-    Family { name: "xtent_stage", about: "fill a file and publish it whole", members: &["xtent_stage_*"] },
+    Family {
+        name: "xtent_stage",
+        about: "fill a file and publish it whole",
+        members: &["xtent_stage", "xtent_stage_*"],
+    },
     Family { name: "xtent_copy_range", about: "copy a range of a file", members: &["xtent_copy_range"] },
     Family { name: "xtent_clone_range", about: "share a range of a file", members: &["xtent_clone_range"] },
     Family {
