@@ -1,10 +1,14 @@
 //! Between the types of Python and those of core: descriptors, amounts, errors.
 
+use std::ffi::OsString;
 use std::os::fd::{AsFd, BorrowedFd, RawFd};
+use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
 
 use pyo3::exceptions::{PyOSError, PyOverflowError, PyValueError};
 use pyo3::types::{PyBytes, PyString};
 use pyo3::{Borrowed, PyTypeInfo, ffi, intern, prelude::*};
+use xtent::At;
 
 use crate::enums::Reason;
 use crate::report::Report;
@@ -41,17 +45,6 @@ impl AsFd for Descriptor {
     }
 }
 
-impl Descriptor {
-    /// How an error names it: the name that a file object was opened with, else the number.
-    fn name<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let name = self.object.bind(py).getattr_opt(intern!(py, "name"))?;
-        match name.filter(|name| name.is_instance_of::<PyString>() || name.is_instance_of::<PyBytes>()) {
-            Some(name) => Ok(name),
-            None => Ok(self.fd.into_pyobject(py)?.into_any()),
-        }
-    }
-}
-
 /// An offset or a length in bytes.
 pub(crate) fn amount(object: &Bound<'_, PyAny>) -> PyResult<u64> {
     object.extract().map_err(|error: PyErr| {
@@ -66,9 +59,93 @@ pub(crate) fn length(object: &Bound<'_, PyAny>) -> PyResult<Option<u64>> {
     if object.is_none() { Ok(None) } else { amount(object).map(Some) }
 }
 
+/// A file that is given by its path: str, bytes, or an object with `__fspath__()`.
+pub(crate) struct FilePath {
+    object: Py<PyAny>,
+    path: PathBuf,
+}
+
+impl<'py> FromPyObject<'_, 'py> for FilePath {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        let py = object.py();
+        // Not `PathBuf`'s own conversion, which refuses bytes.
+        let bytes = py.import("os")?.call_method1(intern!(py, "fsencode"), (object,))?;
+        let bytes: Vec<u8> = bytes.cast_into::<PyBytes>()?.as_bytes().to_vec();
+        Ok(FilePath { object: object.to_owned().unbind(), path: OsString::from_vec(bytes).into() })
+    }
+}
+
+impl FilePath {
+    /// Relative to a directory, if one is given.
+    pub(crate) fn at<'a>(&'a self, dir: Option<&'a Descriptor>) -> At<'a> {
+        At { dir: dir.map(Descriptor::as_fd), path: &self.path }
+    }
+}
+
+/// A file that is given by its path, or is open already.
+pub(crate) enum AnyFile {
+    Path(FilePath),
+    Open(Descriptor),
+}
+
+impl<'py> FromPyObject<'_, 'py> for AnyFile {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        let py = object.py();
+        let is_path = object.is_instance_of::<PyString>()
+            || object.is_instance_of::<PyBytes>()
+            || object.hasattr(intern!(py, "__fspath__"))?;
+        Ok(if is_path { AnyFile::Path(object.extract()?) } else { AnyFile::Open(object.extract()?) })
+    }
+}
+
+impl AnyFile {
+    pub(crate) fn at<'a>(&'a self, dir: Option<&'a Descriptor>) -> At<'a> {
+        match self {
+            AnyFile::Path(path) => path.at(dir),
+            AnyFile::Open(file) => At::open(file.as_fd()),
+        }
+    }
+}
+
+/// How an error names a file.
+pub(crate) trait Named {
+    fn name<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>>;
+}
+
+impl Named for Descriptor {
+    /// The name that a file object was opened with, else the number.
+    fn name<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let name = self.object.bind(py).getattr_opt(intern!(py, "name"))?;
+        match name.filter(|name| name.is_instance_of::<PyString>() || name.is_instance_of::<PyBytes>()) {
+            Some(name) => Ok(name),
+            None => Ok(self.fd.into_pyobject(py)?.into_any()),
+        }
+    }
+}
+
+impl Named for FilePath {
+    /// As it was given.
+    fn name<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        Ok(self.object.bind(py).clone())
+    }
+}
+
+impl Named for AnyFile {
+    fn name<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        match self {
+            AnyFile::Path(path) => path.name(py),
+            AnyFile::Open(file) => file.name(py),
+        }
+    }
+}
+
 /// `OSError(errno, text, filename, None, filename2)`, which makes the subclass for the errno, with
 /// `reason` and `report` as attributes. A class of our own would not be one of those subclasses.
-pub(crate) fn os_error(py: Python<'_>, error: xtent::Error, files: &[&Descriptor]) -> PyErr {
+pub(crate) fn os_error(py: Python<'_>, error: xtent::Error, files: &[&dyn Named]) -> PyErr {
     let raised = || -> PyResult<_> {
         let mut names = files.iter().map(|file| file.name(py));
         let (first, second) = (names.next().transpose()?, names.next().transpose()?);

@@ -12,9 +12,12 @@ mod copy;
 mod dedupe;
 mod enums;
 mod extents;
+mod file;
+mod preserve;
 mod probe;
 mod record;
 mod report;
+mod stage;
 
 use pyo3::prelude::*;
 
@@ -33,9 +36,13 @@ mod _xtent {
     #[pymodule_export]
     use crate::extents::{Extent, extents, shared_bytes};
     #[pymodule_export]
+    use crate::file::{clone_file, clone_or_copy_file, copy_file, dedupe_files};
+    #[pymodule_export]
     use crate::probe::{Ability, Capabilities, probe};
     #[pymodule_export]
     use crate::report::Report;
+    #[pymodule_export]
+    use crate::stage::{Stage, stage};
 
     use crate::enums::{DedupeStatus, ExtentFlags, Mirrored, Reason};
 

@@ -24,6 +24,7 @@ macro_rules! record {
         #[pyo3::pymethods]
         impl $name {
             #[new]
+            #[allow(clippy::too_many_arguments, reason = "fields, which have names in Python")]
             #[pyo3(signature = ($($field $(= $default)?),*))]
             fn new($($field: $type),*) -> Self {
                 $name { $($field),* }

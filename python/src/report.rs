@@ -1,6 +1,7 @@
 //! What happened to how many bytes.
 
 use crate::enums::Reason;
+use crate::preserve::{Kept, NOTHING};
 use crate::record::record;
 
 record! {
@@ -22,6 +23,9 @@ record! {
         /// The multiple that offsets and lengths need, in bytes, when reason or fallback is MISALIGNED
         /// or PARTIAL_BLOCK.
         alignment: Option<u64> = None,
+        /// copy_file() and its kin only: metadata that was to be kept and could not be, in the words of
+        /// their argument preserve.
+        unkept: Kept = NOTHING,
     }
 
     /// Bytes of the range that are done, from its beginning on, whichever way they went.
@@ -41,6 +45,7 @@ impl From<xtent::Report> for Report {
             errno: (report.errno != 0).then_some(report.errno),
             fallback: Reason::of(report.fallback),
             alignment: (report.alignment != 0).then_some(report.alignment),
+            unkept: Kept(report.unkept),
         }
     }
 }

@@ -7,6 +7,10 @@
 clone_or_copy_range() is the policy on top: it shares what can be shared, copies the rest, and says how
 many bytes went which way. probe() tells beforehand what works; extents() and shared_bytes() look.
 
+copy_file(), clone_file(), clone_or_copy_file() and dedupe_files() do the same with whole files by their paths:
+a new file appears under its name whole or not at all. stage() is a file that the program fills itself, and that
+is published in the same way.
+
 Files are ints or objects with fileno(). They are never closed, repositioned or duplicated, and nothing
 opens them again, so that POSIX locks stay. Do not close one in another thread while a verb works on it.
 The GIL is released meanwhile. Offsets and lengths are bytes.
@@ -24,14 +28,20 @@ from xtent._xtent import (
     ExtentFlags,
     Reason,
     Report,
+    Stage,
     __version__,
+    clone_file,
+    clone_or_copy_file,
     clone_or_copy_range,
     clone_range,
+    copy_file,
     copy_range,
+    dedupe_files,
     dedupe_range,
     extents,
     probe,
     shared_bytes,
+    stage,
 )
 
 __all__ = [
@@ -43,12 +53,18 @@ __all__ = [
     "ExtentFlags",
     "Reason",
     "Report",
+    "Stage",
     "__version__",
+    "clone_file",
+    "clone_or_copy_file",
     "clone_or_copy_range",
     "clone_range",
+    "copy_file",
     "copy_range",
+    "dedupe_files",
     "dedupe_range",
     "extents",
     "probe",
     "shared_bytes",
+    "stage",
 ]

@@ -2,9 +2,10 @@
 
 import enum
 from collections.abc import Callable, Iterable
-from typing import ClassVar, final
+from types import TracebackType
+from typing import ClassVar, Literal, TypeAlias, final
 
-from _typeshed import FileDescriptorLike
+from _typeshed import FileDescriptorLike, StrOrBytesPath
 
 __all__ = [
     "Ability",
@@ -15,17 +16,25 @@ __all__ = [
     "ExtentFlags",
     "Reason",
     "Report",
+    "Stage",
     "__version__",
+    "clone_file",
+    "clone_or_copy_file",
     "clone_or_copy_range",
     "clone_range",
+    "copy_file",
     "copy_range",
+    "dedupe_files",
     "dedupe_range",
     "extents",
     "probe",
     "shared_bytes",
+    "stage",
 ]
 
 __version__: str
+
+_Kept: TypeAlias = Literal["mode", "owner", "times", "xattrs", "acls", "destination"]
 
 class Reason(enum.Enum):
     """Why a verb was refused, failed, ended early or fell back.
@@ -142,7 +151,7 @@ class ExtentFlags(enum.Flag):
 class Report:
     """What a verb did, on success and on failure alike. All amounts are bytes of the range asked for."""
 
-    __match_args__: ClassVar[tuple[str, str, str, str, str, str, str]]
+    __match_args__: ClassVar[tuple[str, str, str, str, str, str, str, str]]
 
     def __new__(
         cls,
@@ -153,6 +162,7 @@ class Report:
         errno: int | None = None,
         fallback: Reason | None = None,
         alignment: int | None = None,
+        unkept: Iterable[_Kept] = ...,
     ) -> Report: ...
     @property
     def bytes_copied(self) -> int:
@@ -180,11 +190,43 @@ class Report:
         or PARTIAL_BLOCK.
         """
     @property
+    def unkept(self) -> frozenset[_Kept]:
+        """copy_file() and its kin only: metadata that was to be kept and could not be, in the words of
+        their argument preserve.
+        """
+    @property
     def bytes(self) -> int:
         """Bytes of the range that are done, from its beginning on, whichever way they went."""
     def __hash__(self) -> int: ...
     def __eq__(self, other: object, /) -> bool: ...
     def __reduce__(self) -> tuple[type[Report], tuple[object, ...]]: ...
+
+@final
+class Stage:
+    """A file in the making, from stage().
+
+    Fill it by any verbs, which take it as a file, and by os.pwrite() on fileno(). In a with statement it is
+    published at the end, and discarded where an exception leaves it.
+    """
+
+    def fileno(self) -> int:
+        """Its descriptor, open for reading and writing until it is published or discarded."""
+    def publish(self) -> None:
+        """Give the file its mode and its name, in one step, and close it.
+
+        Raises OSError, with the attributes reason and report; then it is as before: try again, or discard it.
+        Only with the reason NOT_DURABLE it is published, but could not be written to disk.
+        """
+    def discard(self) -> None:
+        """End it as if it had never been; nothing where it is over already."""
+    def __enter__(self) -> Stage: ...
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: TracebackType | None,
+        /,
+    ) -> None: ...
 
 @final
 class DedupeResult:
@@ -427,6 +469,124 @@ def dedupe_range(
     Raises OSError, with the attributes reason and report, for the call as a whole, with no target
     touched: EINVAL length 0, past the end of the source, source not open for reading or no regular file;
     EISDIR; EBADF; EOVERFLOW; EOPNOTSUPP this filesystem or mount cannot, or is not known to compare.
+    """
+
+def copy_file(
+    src: StrOrBytesPath | FileDescriptorLike,
+    dst: StrOrBytesPath,
+    *,
+    replace: bool = False,
+    preserve: Iterable[_Kept] = (),
+    durable: bool = False,
+    follow_symlinks: bool = False,
+    src_dir_fd: FileDescriptorLike | None = None,
+    dst_dir_fd: FileDescriptorLike | None = None,
+    progress: Callable[[int, int | None], object] | None = None,
+) -> Report:
+    """Copy a file to a new name: whole, or it raises and what is at dst is what it was.
+
+    src is a path, or a file that is open: an int or an object with fileno(). dst is a path. Paths are str,
+    bytes or PathLike, and relative to src_dir_fd and dst_dir_fd where these are given.
+
+    The new file is built where nobody sees it, in the directory of dst, and appears under the name at once,
+    with its metadata. A failure, a kill or a power cut leaves the old file, or nothing, under the name: never
+    a part. A symbolic link at dst is replaced, not followed; one at src raises ELOOP without follow_symlinks.
+
+    Without replace it raises FileExistsError where something has the name. preserve names the metadata to
+    keep, any of "mode", "owner", "times", "xattrs", "acls" and "destination" (what a replaced file had);
+    report.unkept has what of it could not be kept. Without "mode" it has the source's permission bits through
+    the umask. durable waits until the file and its name are on disk.
+
+    Bytes, progress and signals are those of copy_range(). An exception from progress, or KeyboardInterrupt,
+    leaves nothing behind.
+
+    Raises OSError of the subclass for its errno, with the attributes reason and report, and both names.
+    """
+
+def clone_file(
+    src: StrOrBytesPath | FileDescriptorLike,
+    dst: StrOrBytesPath,
+    *,
+    replace: bool = False,
+    preserve: Iterable[_Kept] = (),
+    durable: bool = False,
+    follow_symlinks: bool = False,
+    src_dir_fd: FileDescriptorLike | None = None,
+    dst_dir_fd: FileDescriptorLike | None = None,
+    progress: Callable[[int, int | None], object] | None = None,
+) -> Report:
+    """Make a new file that shares all blocks of src: whole, or it raises. It never copies instead.
+
+    Arguments and promises are those of copy_file(). It is filled as by clone_range(), in one step.
+
+    Raises OSError as copy_file() does; and EOPNOTSUPP this filesystem or mount cannot, EXDEV two filesystems.
+    """
+
+def clone_or_copy_file(
+    src: StrOrBytesPath | FileDescriptorLike,
+    dst: StrOrBytesPath,
+    *,
+    replace: bool = False,
+    preserve: Iterable[_Kept] = (),
+    durable: bool = False,
+    follow_symlinks: bool = False,
+    src_dir_fd: FileDescriptorLike | None = None,
+    dst_dir_fd: FileDescriptorLike | None = None,
+    progress: Callable[[int, int | None], object] | None = None,
+) -> Report:
+    """Clone a file to a new name, or copy it where a clone is refused.
+
+    Arguments and promises are those of copy_file(). The report says which it was, and report.fallback why.
+
+    Raises OSError as copy_file() does. A clone that fails with EIO, ENOSPC, EDQUOT, ENOMEM or EFBIG is such
+    an error and never turns into a copy.
+    """
+
+def dedupe_files(
+    src: StrOrBytesPath | FileDescriptorLike,
+    targets: Iterable[StrOrBytesPath | FileDescriptorLike],
+    *,
+    src_dir_fd: FileDescriptorLike | None = None,
+    dst_dir_fd: FileDescriptorLike | None = None,
+    progress: Callable[[int, int | None], object] | None = None,
+) -> list[DedupeResult]:
+    """Make each of some files share the blocks of src where it is its equal.
+
+    src and the targets are paths, relative to src_dir_fd and dst_dir_fd where these are given, or files that
+    are open: ints or objects with fileno(). Any number of targets; each gets a result, in their order, and
+    none disturbs another. Contents and times never change, by no outcome. Read-only files of the caller, and
+    programs that run, are targets too. Symbolic links are not followed.
+
+    A target of another size differs, and nothing of it is shared. Another name of a file that was asked
+    before, or of src itself, is the same without being asked.
+
+    progress and signals are those of dedupe_range().
+
+    Raises OSError, with the attributes reason and report, for the call as a whole, with no target touched: as
+    dedupe_range() does, and where src cannot be opened.
+    """
+
+def stage(
+    dst: StrOrBytesPath,
+    *,
+    replace: bool = False,
+    durable: bool = False,
+    mode: int | None = 0o666,
+    dst_dir_fd: FileDescriptorLike | None = None,
+) -> Stage:
+    """Make a stage for the file dst: a file that nobody sees until it is published whole.
+
+        with xtent.stage("restored", replace=True) as file:
+            xtent.clone_or_copy_range(first, file)
+            os.pwrite(file.fileno(), b"more", 1_000_000)
+
+    dst is a path: str, bytes or PathLike, relative to dst_dir_fd where that is given. The stage is in its
+    directory, with the mode 0600. With replace it may take the place of a file that has the name; durable
+    waits, when it is published, until the file and its name are on disk. mode is that of the published file,
+    through the umask as with os.open(); with None it keeps what os.fchmod() gave it.
+
+    Raises OSError, with the attributes reason and report: FileExistsError without replace, and what is wrong
+    with the path or from making a file in the directory.
     """
 
 def probe(src: FileDescriptorLike, dst: FileDescriptorLike) -> Capabilities:
