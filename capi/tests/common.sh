@@ -25,20 +25,22 @@ expect() {
     fi
 }
 
-# have PROGRAM PACKAGE: whether a program is there. Root installs its package. Else $why says why it is not.
-have() {
+# get PACKAGE: installs it, which root can. Else $why says why not.
+get() {
     local get="apt-get -qq -o DPkg::Lock::Timeout=300 -o Acquire::Retries=1 -o Acquire::http::Timeout=20"
-    command -v "$1" >/dev/null && return
-    why="$1 (package $2) is missing"
+    why="package $1 is missing"
     command -v apt-get >/dev/null || return
     [ "$(id -u)" = 0 ] || { why="$why, and only root can install it"; return 1; }
+    why="$why, and apt-get cannot install it"
     export DEBIAN_FRONTEND=noninteractive
-    $get install -y --no-install-recommends "$2" >/dev/null 2>&1 || {
-        $get update >/dev/null 2>&1
-        $get install -y --no-install-recommends "$2" >/dev/null 2>&1
-    }
-    why="$why: apt-get cannot install it"
-    command -v "$1" >/dev/null
+    $get install -y --no-install-recommends "$1" >/dev/null 2>&1 && return
+    $get update >/dev/null 2>&1
+    $get install -y --no-install-recommends "$1" >/dev/null 2>&1
+}
+
+# have PROGRAM PACKAGE: whether a program is there, after installing its package if need be. Else $why says why it is not.
+have() {
+    command -v "$1" >/dev/null || get "$2" && command -v "$1" >/dev/null
 }
 
 # The directory with libxtent.so and libxtent.a, built if XTENT_LIBRARY_DIR names none.

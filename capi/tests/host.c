@@ -310,6 +310,117 @@ static void after_fork(void)
     use_everything(src, dst);
 }
 
+/* Nothing is printed, and nobody else runs in the process. */
+static int tasks(void)
+{
+    DIR *dir = opendir("/proc/self/task");
+    struct dirent *entry;
+    int n = 0;
+
+    CHECK(dir != NULL);
+    while ((entry = readdir(dir)) != NULL)
+        n += entry->d_name[0] != '.';
+    closedir(dir);
+    return n;
+}
+
+static int count_tasks(void *most, uint64_t done, uint64_t total)
+{
+    int n = tasks();
+
+    (void)done;
+    (void)total;
+    if (n > *(int *)most)
+        *(int *)most = n;
+    return 0;
+}
+
+static void no_threads_and_no_output(void)
+{
+    struct xtent_copy_options options = XTENT_COPY_OPTIONS_INIT;
+    int src = file(256 * KIB, 1), dst = empty_file(), said = empty_file(), most = 0;
+    int out = dup(STDOUT_FILENO), err = dup(STDERR_FILENO);
+
+    CHECK(dup2(said, STDOUT_FILENO) >= 0 && dup2(said, STDERR_FILENO) >= 0);
+    use_everything(src, dst);
+    options.progress = count_tasks;
+    options.user = &most;
+    xtent_copy_range(src, 0, dst, 0, XTENT_TO_END, &options, NULL);
+    CHECK(dup2(out, STDOUT_FILENO) >= 0 && dup2(err, STDERR_FILENO) >= 0);
+    CHECK_INT(size_of_file(said), 0);
+    CHECK_INT(most, 1);
+    CHECK_INT(tasks(), 1);
+}
+
+/* A child that is made while other threads are in the middle of calls: no lock can be left held. */
+static void fork_among_threads(void)
+{
+    pthread_t all[THREADS];
+    int src = file(256 * KIB, 1);
+
+    shared_src = file(1 * MIB, 1);
+    for (size_t i = 0; i < THREADS; i++)
+        CHECK_INT(pthread_create(&all[i], NULL, work, (void *)i), 0);
+    for (int i = 0; i < ROUNDS; i++) {
+        int status, dst = empty_file();
+        pid_t child = fork();
+
+        if (child == 0) {
+            use_everything(src, dst);
+            if (strlen(xtent_reason_text(i)) < 5)
+                _exit(1);
+            /* What the other threads had is nobody's here; valgrind would call it a leak. */
+            execlp("true", "true", (char *)NULL);
+            _exit(2);
+        }
+        CHECK_INT(waitpid(child, &status, 0), child);
+        CHECK_INT(status, 0);
+        close(dst);
+    }
+    for (size_t i = 0; i < THREADS; i++)
+        CHECK_INT(pthread_join(all[i], NULL), 0);
+}
+
+static volatile sig_atomic_t signals, enough;
+
+static void count_signal(int signal)
+{
+    (void)signal;
+    signals = signals + 1;
+}
+
+static void *send_signals(void *to)
+{
+    while (!enough) {
+        pthread_kill(*(pthread_t *)to, SIGUSR1);
+        usleep(100);
+    }
+    return NULL;
+}
+
+/* A program whose handlers run all the time, and restart nothing. */
+static void a_storm_of_signals(void)
+{
+    struct sigaction action;
+    pthread_t self = pthread_self(), sender;
+    int src = file(256 * KIB, 1), dst = empty_file();
+
+    kernel_clones();
+    memset(&action, 0, sizeof action);
+    action.sa_handler = count_signal;
+    CHECK_INT(sigaction(SIGUSR1, &action, NULL), 0);
+    CHECK_INT(pthread_create(&sender, NULL, send_signals, &self), 0);
+    for (int round = 0; round < 10 || signals < 100; round++) {
+        use_everything(src, dst);
+        CHECK_INT(xtent_copy_range(src, 0, dst, 0, XTENT_TO_END, NULL, NULL), 256 * KIB);
+        CHECK(equal(src, 0, dst, 0, 256 * KIB));
+        if (kernel_clones())
+            CHECK_INT(xtent_clone_range(src, 0, dst, 0, XTENT_TO_END, NULL, NULL), 0);
+    }
+    enough = 1;
+    CHECK_INT(pthread_join(sender, NULL), 0);
+}
+
 static const struct test tests[] = {
     {"posix-locks-survive", posix_locks_survive},
     {"descriptors-stay-as-they-were", descriptors_stay_as_they_were},
@@ -319,6 +430,9 @@ static const struct test tests[] = {
     {"cancel-from-another-thread", cancel_from_another_thread},
     {"threads", threads},
     {"after-fork", after_fork},
+    {"fork-among-threads", fork_among_threads},
+    {"no-threads-and-no-output", no_threads_and_no_output},
+    {"a-storm-of-signals", a_storm_of_signals},
 };
 
 MAIN(tests)
