@@ -40,17 +40,26 @@ pub enum Verdict {
     Fail(c_int),
 }
 
-/// Runs `watched` in a thread of its own; each of its calls of `numbers` waits until `judge`, in this thread, has
+/// Which calls are looked at, by their numbers.
+#[derive(Debug, Clone, Copy)]
+pub enum Calls<'a> {
+    /// These alone.
+    These(&'a [c_long]),
+    /// All others.
+    AllBut(&'a [c_long]),
+}
+
+/// Runs `watched` in a thread of its own; each of its `calls` waits until `judge`, in this thread, has
 /// looked. An error where the kernel or a container does not allow that.
 pub fn watch<T: Send>(
-    numbers: &[c_long],
+    calls: Calls<'_>,
     watched: impl FnOnce() -> T + Send,
     mut judge: impl FnMut(Call) -> Verdict,
 ) -> io::Result<T> {
     std::thread::scope(|scope| {
         let (sender, receiver) = mpsc::channel();
         let thread = scope.spawn(move || {
-            let listener = install(numbers);
+            let listener = install(calls);
             let installed = listener.is_ok();
             sender.send(listener).ok();
             drop(sender);
@@ -97,8 +106,12 @@ fn check(result: c_int) -> io::Result<c_int> {
     if result == -1 { Err(io::Error::last_os_error()) } else { Ok(result) }
 }
 
-/// Puts the calling thread under a filter that asks about `numbers`, and gives the descriptor to answer by.
-fn install(numbers: &[c_long]) -> io::Result<OwnedFd> {
+/// Puts the calling thread under a filter that asks about `calls`, and gives the descriptor to answer by.
+fn install(calls: Calls<'_>) -> io::Result<OwnedFd> {
+    let (numbers, for_these, for_others) = match calls {
+        Calls::These(numbers) => (numbers, libc::SECCOMP_RET_USER_NOTIF, libc::SECCOMP_RET_ALLOW),
+        Calls::AllBut(numbers) => (numbers, libc::SECCOMP_RET_ALLOW, libc::SECCOMP_RET_USER_NOTIF),
+    };
     let statement = |code, k| libc::sock_filter { code, jt: 0, jf: 0, k };
     // The call's number is the first member of what a filter looks at.
     let mut program = vec![statement((libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16, 0)];
@@ -111,8 +124,8 @@ fn install(numbers: &[c_long]) -> io::Result<OwnedFd> {
             k: *number as u32,
         });
     }
-    program.push(statement((libc::BPF_RET | libc::BPF_K) as u16, libc::SECCOMP_RET_ALLOW));
-    program.push(statement((libc::BPF_RET | libc::BPF_K) as u16, libc::SECCOMP_RET_USER_NOTIF));
+    program.push(statement((libc::BPF_RET | libc::BPF_K) as u16, for_others));
+    program.push(statement((libc::BPF_RET | libc::BPF_K) as u16, for_these));
     let program = libc::sock_fprog { len: program.len() as u16, filter: program.as_mut_ptr() };
     // SAFETY: numbers only; it holds for this thread and what it starts.
     check(unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) })?;

@@ -15,7 +15,7 @@ use xtent::{
     At, Control, CopyOptions, DedupeOptions, DedupeStatus, Error, FileOptions, Preserve, Reason, Report,
     StageOptions, clone_file, clone_or_copy_file, copy_file, dedupe_files, stage_open,
 };
-use xtent_tests::syscalls::{Call, Verdict, watch};
+use xtent_tests::syscalls::{Call, Calls, Verdict, watch};
 use xtent_tests::{Filesystem, as_user, filesystems, pattern, scratch, skip, with_umask};
 
 const SIZE: usize = 300_000;
@@ -112,7 +112,8 @@ fn watched<T: Send>(
     body: impl FnOnce() -> T + Send,
     judge: impl FnMut(Call) -> Verdict,
 ) -> Option<T> {
-    watch(&TELLING, body, judge).inspect_err(|error| skip(test, &format!("seccomp_unotify(2): {error}"))).ok()
+    let told = |error: &std::io::Error| skip(test, &format!("seccomp_unotify(2): {error}"));
+    watch(Calls::These(&TELLING), body, judge).inspect_err(told).ok()
 }
 
 #[test]

@@ -3,14 +3,17 @@
 //!
 //! `make test` takes a few errnos; XTENT_FAULTS=all takes all.
 
+mod files;
 mod scene;
 mod supervisor;
 
+use std::fmt::Debug;
 use std::io::Write;
 
-use xtent_tests::{Filesystem, fs, skip};
+use xtent_tests::{fs, skip};
 
-use scene::{SCENES, Scene, Set};
+use files::{FILES, FileSet};
+use scene::{SCENES, Set};
 use supervisor::{Call, Fault, run};
 
 const FEW: &[i32] = &[libc::EIO, libc::ENOSPC, libc::EPERM, libc::ENOSYS];
@@ -60,7 +63,10 @@ fn on(test: &str, name: &str) {
     let errnos = if std::env::var_os("XTENT_FAULTS").is_some_and(|value| value == "all") { ALL } else { FEW };
     let mut tally = Tally::default();
     for scene in SCENES {
-        every_fault(fs, scene, errnos, &mut tally);
+        every_fault(&Set::new(fs, scene), errnos, &mut tally);
+    }
+    for scene in FILES {
+        every_fault(&FileSet::new(fs, scene), errnos, &mut tally);
     }
     say(&format!("faults on {name}: {} calls failed in {} runs\n", tally.calls, tally.runs));
     assert!(tally.problems.is_empty(), "{} on {name}:\n{}", tally.problems.len(), tally.problems.join("\n"));
@@ -73,28 +79,44 @@ struct Tally {
     problems: Vec<String>,
 }
 
-fn every_fault(fs: &Filesystem, scene: &'static Scene, errnos: &[i32], tally: &mut Tally) {
-    let set = Set::new(fs, scene);
+/// What is done while calls fail, and what may come of it.
+trait Trial: Sync {
+    /// What a verb said.
+    type Said: Debug + Send;
+
+    fn name(&self) -> &'static str;
+
+    /// Everything as it is before.
+    fn reset(&self);
+
+    fn act(&self) -> Self::Said;
+
+    /// What is wrong, compared with what was said without the fault; without one, with itself.
+    fn judge(&self, said: &Self::Said, calm: &Self::Said, fault: Option<(Call, i32)>) -> Result<(), String>;
+}
+
+fn every_fault<T: Trial>(trial: &T, errnos: &[i32], tally: &mut Tally) {
     let run = |fault| {
-        set.reset();
-        run(fault, || set.act()).expect("it was supervised before")
+        trial.reset();
+        run(fault, || trial.act()).expect("it was watched before")
     };
     let calm = run(None);
-    set.judge(&calm.result, &calm.result, &[])
-        .unwrap_or_else(|what| panic!("{} without faults: {what}: {:?}", scene.name, calm.result));
+    trial
+        .judge(&calm.result, &calm.result, None)
+        .unwrap_or_else(|what| panic!("{} without faults: {what}: {:?}", trial.name(), calm.result));
     for (at, call) in calm.calls.iter().enumerate() {
         for errno in errnos {
             for for_good in [false, true] {
                 let faulty = run(Some(Fault { at, errno: *errno, for_good }));
-                assert!(faulty.failed > 0, "{}: {} is not made any more", scene.name, call.name());
+                assert!(faulty.failed > 0, "{}: {} is not made any more", trial.name(), call.name());
                 tally.runs += 1;
                 tally.calls += faulty.failed;
-                if let Err(what) = set.judge(&faulty.result, &calm.result, &may_come(*call, *errno)) {
+                if let Err(what) = trial.judge(&faulty.result, &calm.result, Some((*call, *errno))) {
                     let times = if for_good { "from then on" } else { "once" };
-                    let call = call.name();
+                    let (name, call) = (trial.name(), call.name());
                     tally.problems.push(format!(
-                        "{}: call {at}, {call}, errno {errno} {times}: {what}: {:?}",
-                        scene.name, faulty.result
+                        "{name}: call {at}, {call}, errno {errno} {times}: {what}: {:?}",
+                        faulty.result
                     ));
                 }
             }
@@ -105,8 +127,12 @@ fn every_fault(fs: &Filesystem, scene: &'static Scene, errnos: &[i32], tally: &m
 /// What a verb may say of that fault: its errno. Of a call that only looks at a descriptor the kernel itself says that it
 /// is not open, and by no other errno: it may be told as that, as one that is not open for this, or as a file of which
 /// nobody knows where it is.
-fn may_come(call: Call, errno: i32) -> Vec<i32> {
-    if call.looks() { vec![errno, libc::EBADF, libc::EINVAL, libc::EXDEV] } else { vec![errno] }
+fn may_come(fault: Option<(Call, i32)>) -> Vec<i32> {
+    match fault {
+        None => Vec::new(),
+        Some((call, errno)) if call.looks() => vec![errno, libc::EBADF, libc::EINVAL, libc::EXDEV],
+        Some((_, errno)) => vec![errno],
+    }
 }
 
 /// Past libtest, which keeps what a passing test prints.

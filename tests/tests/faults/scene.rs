@@ -11,6 +11,9 @@ use xtent::{
 };
 use xtent_tests::{Filesystem, pattern, scratch};
 
+use crate::supervisor::Call;
+use crate::{Trial, may_come};
+
 pub(crate) const K: usize = 1024;
 
 /// Bytes; `None` is a hole.
@@ -37,7 +40,7 @@ pub(crate) struct Scene {
 }
 
 /// Three runs of data, so that calls come again, and a ragged end.
-const SPARSE: Pieces =
+pub(crate) const SPARSE: Pieces =
     &[(Some(1), 8 * K), (None, 64 * K), (Some(2), 16 * K), (None, 32 * K), (Some(3), 8 * K + 1000)];
 const SPARSE_SIZE: usize = 129 * K - 24;
 const OLD: Pieces = &[(Some(9), 160 * K)];
@@ -144,13 +147,13 @@ fn dedupe(src: BorrowedFd<'_>, targets: &[(BorrowedFd<'_>, u64)]) -> Said {
 pub(crate) struct Set {
     _dir: TempDir,
     scene: &'static Scene,
-    pub(crate) src: File,
-    pub(crate) dst: File,
+    src: File,
+    dst: File,
     src_bytes: Vec<u8>,
     dst_bytes: Vec<u8>,
 }
 
-fn bytes(pieces: Pieces) -> Vec<u8> {
+pub(crate) fn bytes(pieces: Pieces) -> Vec<u8> {
     let piece = |(seed, len): &(Option<u64>, usize)| match seed {
         None | Some(ZEROS) => vec![0; *len],
         Some(seed) => pattern(*seed, *len),
@@ -158,7 +161,7 @@ fn bytes(pieces: Pieces) -> Vec<u8> {
     pieces.iter().flat_map(piece).collect()
 }
 
-fn write(file: &File, pieces: Pieces, bytes: &[u8]) {
+pub(crate) fn write(file: &File, pieces: Pieces, bytes: &[u8]) {
     file.set_len(0).and_then(|()| file.set_len(bytes.len() as u64)).expect("ftruncate");
     let mut at = 0;
     for (seed, len) in pieces {
@@ -175,13 +178,33 @@ fn content(file: &File) -> Vec<u8> {
     bytes
 }
 
-fn difference(a: &[u8], b: &[u8]) -> Option<usize> {
+pub(crate) fn difference(a: &[u8], b: &[u8]) -> Option<usize> {
     // Slices are compared quickly; where they differ interests only when they do.
     if a == b {
         return None;
     }
     let at = a.iter().zip(b).position(|(a, b)| a != b);
     at.or((a.len() != b.len()).then(|| a.len().min(b.len())))
+}
+
+impl Trial for Set {
+    type Said = Said;
+
+    fn name(&self) -> &'static str {
+        self.scene.name
+    }
+
+    fn reset(&self) {
+        write(&self.dst, self.scene.dst, &self.dst_bytes);
+    }
+
+    fn act(&self) -> Said {
+        (self.scene.verb)(self.src.as_fd(), self.dst.as_fd())
+    }
+
+    fn judge(&self, said: &Said, calm: &Said, fault: Option<(Call, i32)>) -> Result<(), String> {
+        self.is_wrong(said, calm, &may_come(fault))
+    }
 }
 
 impl Set {
@@ -197,17 +220,7 @@ impl Set {
         Set { _dir: dir, scene, src, dst, src_bytes, dst_bytes: bytes(scene.dst) }
     }
 
-    /// The destination as it is before.
-    pub(crate) fn reset(&self) {
-        write(&self.dst, self.scene.dst, &self.dst_bytes);
-    }
-
-    pub(crate) fn act(&self) -> Said {
-        (self.scene.verb)(self.src.as_fd(), self.dst.as_fd())
-    }
-
-    /// What is wrong: right bytes, or one of those errors with a true report, is all that may come.
-    pub(crate) fn judge(&self, said: &Said, calm: &Said, errno: &[i32]) -> Result<(), String> {
+    fn is_wrong(&self, said: &Said, calm: &Said, errno: &[i32]) -> Result<(), String> {
         if let Some(at) = difference(&content(&self.src), &self.src_bytes) {
             return Err(format!("the source is another at {at}"));
         }

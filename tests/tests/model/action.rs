@@ -63,6 +63,14 @@ pub(crate) enum Action {
         to: Vec<At>,
         len: Option<u64>,
     },
+    /// A stage filled with what another file has from there on, and with something behind it, takes the place of a file
+    /// or is discarded.
+    Publish {
+        from: At,
+        file: usize,
+        more: u64,
+        discard: bool,
+    },
 }
 
 pub(crate) fn actions() -> impl Strategy<Value = Vec<Action>> {
@@ -104,5 +112,7 @@ fn action() -> impl Strategy<Value = Action> {
         4 => (at(), at(), len()).prop_map(|(from, to, len)| Clone { from, to, len }),
         3 => (at(), at(), len()).prop_map(|(from, to, len)| CloneOrCopy { from, to, len }),
         4 => (at(), prop::collection::vec(at(), 1..4), len()).prop_map(|(from, to, len)| Dedupe { from, to, len }),
+        2 => (at(), 0..FILES, offset(), any::<bool>())
+            .prop_map(|(from, file, more, discard)| Publish { from, file, more, discard }),
     ]
 }

@@ -17,7 +17,7 @@ use action::actions;
 use world::World;
 
 /// Sequences for each seed.
-const SEQUENCES: u32 = 96;
+const SEQUENCES: u32 = 64;
 
 #[test]
 fn on_xfs() {

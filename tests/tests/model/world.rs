@@ -4,10 +4,11 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
 
 use proptest::test_runner::TestCaseError;
 use tempfile::TempDir;
-use xtent::{CopyOptions, DedupeOptions, DedupeStatus, DedupeTarget, Report, TO_END};
+use xtent::{CopyOptions, DedupeOptions, DedupeStatus, DedupeTarget, Report, StageOptions, TO_END};
 use xtent_tests::{Filesystem, pattern, scratch};
 
 use crate::action::{Action, At, BLOCK, FILES};
@@ -20,7 +21,7 @@ pub(crate) fn failed(step: usize, action: impl std::fmt::Debug, what: &str) -> T
 }
 
 pub(crate) struct World {
-    _dir: TempDir,
+    dir: TempDir,
     files: Vec<File>,
     models: Vec<Vec<u8>>,
 }
@@ -43,12 +44,12 @@ impl Range {
 impl World {
     pub(crate) fn new(fs: &Filesystem) -> World {
         let dir = scratch(fs);
-        let open = |number: usize| {
-            let path = dir.path().join(number.to_string());
+        let open = |number| {
+            let path = path(&dir, number);
             File::options().read(true).write(true).create_new(true).open(path).expect("a new file")
         };
         let files = (0..FILES).map(open).collect();
-        World { _dir: dir, files, models: vec![Vec::new(); FILES] }
+        World { dir, files, models: vec![Vec::new(); FILES] }
     }
 
     pub(crate) fn act(&mut self, action: &Action) -> Checked {
@@ -77,6 +78,7 @@ impl World {
             Action::Clone { from, to, len } => self.clone(*from, *to, *len)?,
             Action::CloneOrCopy { from, to, len } => self.clone_or_copy(*from, *to, *len)?,
             Action::Dedupe { from, to, len } => self.dedupe(*from, to, *len)?,
+            Action::Publish { from, file, more, discard } => self.publish(*from, *file, *more, *discard)?,
         }
         self.compare()
     }
@@ -240,6 +242,32 @@ impl World {
         if report.bytes_cloned == range.len { self.all_shared(from, to, range.len) } else { Ok(()) }
     }
 
+    fn publish(&mut self, from: At, file: usize, more: u64, discard: bool) -> Checked {
+        let path = path(&self.dir, file);
+        let told = |error: xtent::Error| format!("{error:?}");
+        let mut stage = xtent::stage_open(&path, StageOptions::new().replace(true)).map_err(told)?;
+        let src = self.files[from.file].as_fd();
+        let said = xtent::clone_or_copy_range(src, from.offset, stage.as_fd(), 0, TO_END, CopyOptions::new());
+        let mut staged = self.part(from, u64::MAX / 2).to_vec();
+        whole(said, staged.len() as u64)?;
+        let behind = pattern(more, more as usize);
+        // The stage is written to by a descriptor of ours, as restore programs do.
+        let own = File::from(stage.as_fd().try_clone_to_owned().expect("dup"));
+        own.write_all_at(&behind, staged.len() as u64).expect("pwrite");
+        staged.extend(behind);
+        if discard {
+            stage.discard();
+            return Ok(());
+        }
+        // Nobody sees it before, under no name.
+        self.compare()?;
+        stage.publish().map_err(told)?;
+        self.files[file] = File::options().read(true).write(true).open(&path).expect("it is published");
+        self.models[file] = staged;
+        let names = std::fs::read_dir(self.dir.path()).expect("a directory").count();
+        if names == FILES { Ok(()) } else { Err(format!("{names} names in the directory")) }
+    }
+
     fn dedupe(&mut self, from: At, to: &[At], len: Option<u64>) -> Checked {
         let targets: Vec<DedupeTarget<'_>> =
             to.iter().map(|at| DedupeTarget { fd: self.files[at.file].as_fd(), offset: at.offset }).collect();
@@ -282,6 +310,10 @@ impl World {
         }
         Ok(())
     }
+}
+
+fn path(dir: &TempDir, number: usize) -> PathBuf {
+    dir.path().join(number.to_string())
 }
 
 fn difference(a: &[u8], b: &[u8]) -> Option<usize> {
