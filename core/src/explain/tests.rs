@@ -84,6 +84,53 @@ fn errors_of_one_cause() {
 }
 
 #[test]
+fn what_is_wrong_with_a_path() {
+    for (errno, reason) in [
+        (libc::ENOENT, Reason::NotFound),
+        (libc::ENOTDIR, Reason::NotDirectory),
+        (libc::EEXIST, Reason::Exists),
+        (libc::ELOOP, Reason::TooManyLinks),
+        (libc::ENAMETOOLONG, Reason::InvalidName),
+        (libc::EINVAL, Reason::InvalidName),
+        (libc::EILSEQ, Reason::InvalidName),
+        (libc::EBADF, Reason::BadDescriptor),
+        (libc::EPERM, Reason::Permission),
+        (libc::EACCES, Reason::Permission),
+        (libc::EOPNOTSUPP, Reason::FilesystemCannot),
+        (libc::ENOSYS, Reason::FilesystemCannot),
+        (libc::EROFS, Reason::ReadOnly),
+        (libc::ENXIO, Reason::Unknown),
+    ] {
+        assert_eq!(path(errno), reason, "{errno}");
+    }
+}
+
+/// Why a file could not be looked at depends on what it is.
+#[test]
+fn looking_at_what_there_is() {
+    use std::os::fd::AsFd;
+    let dir = tempfile::tempdir().unwrap();
+    let file = std::fs::File::create(dir.path().join("file")).unwrap();
+    let (pipe, _other_end) = std::io::pipe().unwrap();
+    // SAFETY: a number that is no open descriptor, handed to system calls only.
+    let closed = unsafe { BorrowedFd::borrow_raw(100_000) };
+    for (errno, fd, reason) in [
+        (libc::EBADF, closed, Reason::BadDescriptor),
+        (libc::EBADF, file.as_fd(), Reason::NotOpenForThat),
+        (libc::EINVAL, pipe.as_fd(), Reason::NotRegularFile),
+        (libc::EINVAL, file.as_fd(), Reason::Unknown),
+        (libc::EOPNOTSUPP, file.as_fd(), Reason::FilesystemCannot),
+        (libc::ENOTTY, file.as_fd(), Reason::FilesystemCannot),
+        (libc::EPERM, file.as_fd(), Reason::Permission),
+        (libc::EIO, file.as_fd(), Reason::Io),
+        (libc::ENXIO, file.as_fd(), Reason::Unknown),
+    ] {
+        let error = looking(Operation::Extents, Errno(errno), fd);
+        assert_eq!((error.errno, error.reason), (errno, reason), "{fd:?}");
+    }
+}
+
+#[test]
 fn a_bad_descriptor_is_not_open_or_not_for_that() {
     use libc::{O_APPEND, O_PATH, O_RDONLY, O_RDWR, O_WRONLY};
     for (src, dst, reason) in [
@@ -158,6 +205,8 @@ fn the_geometry_of_a_clone() {
     let ragged = 3 * BLOCK + 100;
     for (src, dst, range, reason) in [
         (file(1), file(2), range(17 * BLOCK, 0, TO_END), Reason::PastEnd),
+        (file(1), file(2), range(16 * BLOCK + 1, 0, TO_END), Reason::PastEnd),
+        (file(1), file(2), range(16 * BLOCK, 0, TO_END), Reason::Unknown),
         (file(1), file(2), range(16 * BLOCK, 0, BLOCK), Reason::PastEnd),
         (file(1), file(2), range(15 * BLOCK, 0, 2 * BLOCK), Reason::PastEnd),
         (file(1), file(2), range(1, 0, BLOCK), Reason::Misaligned),
@@ -167,6 +216,7 @@ fn the_geometry_of_a_clone() {
         (sized(ragged), file(2), range(0, 0, ragged), Reason::PartialBlock),
         (sized(ragged), file(2), range(0, 0, TO_END), Reason::PartialBlock),
         (sized(ragged), file(2), range(0, 13 * BLOCK, ragged), Reason::Unknown),
+        (sized(ragged), other(sized(ragged)), range(0, 0, ragged), Reason::Unknown),
         (sized(ragged), sized(ragged), range(0, BLOCK, TO_END), Reason::Overlap),
         (file(1), file(1), range(0, 4 * BLOCK, 5 * BLOCK), Reason::Overlap),
         (file(1), file(1), range(4 * BLOCK, 0, 5 * BLOCK), Reason::Overlap),
