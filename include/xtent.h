@@ -234,6 +234,35 @@
 /** "something on a path is no directory" */
 #define XTENT_REASON_NOT_A_DIRECTORY 44
 
+/** Holes of the source, and space that was reserved there and never written, become holes. */
+#define XTENT_SPARSE_KEEP 0
+
+/** Everything is written out: the destination has blocks for all of it. */
+#define XTENT_SPARSE_FILL 1
+
+/** Holes stay holes, and whole pages of zeros become holes too. */
+#define XTENT_SPARSE_DETECT 2
+
+/** What was copied stays in the page cache, as after any reading and writing. */
+#define XTENT_CACHE_KEEP 0
+
+/**
+ * What the copy brought into the page cache goes again, of both files; what was there before stays. The
+ * destination is written back for that, at some cost in time; an error of writing back takes the bytes
+ * that it lost off the count. Where the kernel does not say what is cached, nothing of that file is let
+ * go: before Linux 6.5, and for a source that the caller may neither write nor owns.
+ */
+#define XTENT_CACHE_NEUTRAL 1
+
+/** The bytes are read and written here. */
+#define XTENT_SERVER_NEVER 0
+
+/**
+ * Where both files are on a network filesystem the server is asked to copy (copy_file_range(2)): NFS 4.2,
+ * SMB 3, CephFS. It may share the blocks instead. Where it cannot, the bytes are read and written.
+ */
+#define XTENT_SERVER_ALLOW 1
+
 /**
  * A target's status: the call ended before it was done with this target. What `compared` and `shared`
  * say was done all the same.
@@ -353,7 +382,15 @@ struct xtent_copy_options {
     int (*progress)(void *user, uint64_t done, uint64_t total);
     /** Handed to `progress`. */
     void *user;
-#define XTENT_COPY_OPTIONS_INIT { sizeof(struct xtent_copy_options), 0, NULL, NULL, NULL }
+    /** What becomes of holes: XTENT_SPARSE_... The bytes are the same each time. */
+    uint32_t sparse;
+    /** What becomes of the page cache: XTENT_CACHE_... */
+    uint32_t cache;
+    /** Whether a server may copy by itself what lies on it: XTENT_SERVER_... */
+    uint32_t server;
+    /** Must be 0. */
+    uint32_t reserved;
+#define XTENT_COPY_OPTIONS_INIT { sizeof(struct xtent_copy_options), 0, NULL, NULL, NULL, 0, 0, 0, 0 }
 };
 
 /**
@@ -372,7 +409,10 @@ struct xtent_report {
     int32_t error;
     /** xtent_clone_or_copy_range only: why bytes that could have been cloned were copied. */
     int32_t fallback;
-    /** Bytes that are done, from the beginning of the range on: the sum of the next three. */
+    /**
+     * Bytes that are done, from the beginning of the range on: the sum of `bytes_copied`,
+     * `bytes_cloned`, `bytes_hole` and `bytes_server`.
+     */
     uint64_t bytes;
     /** Bytes that were read and written, so that the destination has blocks of its own. */
     uint64_t bytes_copied;
@@ -389,7 +429,12 @@ struct xtent_report {
     uint32_t unkept;
     /** Always 0. */
     uint32_t unused;
-#define XTENT_REPORT_INIT { sizeof(struct xtent_report), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+    /**
+     * Bytes that a server copied without sending them here, which only XTENT_SERVER_ALLOW lets it do. It
+     * may have shared them instead.
+     */
+    uint64_t bytes_server;
+#define XTENT_REPORT_INIT { sizeof(struct xtent_report), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 };
 
 /** Options of xtent_clone_range. Begin with XTENT_CLONE_OPTIONS_INIT. */
@@ -621,24 +666,28 @@ const char *xtent_reason_name(int reason);
 /**
  * Copies up to `len` bytes of `src_fd` at `src_off` to `dst_fd` at `dst_off`.
  *
- * The bytes are read and written, so that the destination has blocks of its own: no local filesystem
- * is asked to share them. Holes of the source become holes of the destination, also where that had
- * data. The destination grows where the range passes its end, and never shrinks.
+ * The bytes are moved, so that the destination has blocks of its own: no local filesystem is asked to
+ * share them. Holes of the source become holes of the destination, also where that had data; `sparse`
+ * has other wishes. The destination grows where the range passes its end, and never shrinks.
  *
  * Like read(2) it may come back short: at the end of the source (a `len` that reaches behind it is no
  * error), when it was cancelled, or when it met an error after some bytes; then the report has the
  * reason, and the same call for what is left goes on or returns the error. A `len` of XTENT_TO_END is
  * the rest of the source, a `len` of 0 copies nothing. The range is written from its beginning to its
- * end, in steps of at most 1 MiB; at most one step is done after `cancel` was set. A signal alone does
+ * end, in steps of at most 4 MiB; at most one step is done after `cancel` was set. A signal alone does
  * not stop a copy: let its handler set the flag.
+ *
+ * When another program writes to the source meanwhile, each page is the old or the new one. When it cuts
+ * the source shorter, the copy ends there, and the last step may have left zeros behind it that are not
+ * counted.
  *
  * `options` and `report` may be NULL.
  *
  * Returns the number of bytes that are done, holes among them, or -errno when there are none. After an
  * error the destination is as it was.
  *
- *   EINVAL     the ranges overlap in one file; a device; options or report of a wrong size, or an
- *              unknown flag
+ *   EINVAL     the ranges overlap in one file; a device; options or report of a wrong size, an unknown
+ *              flag, or a choice that there is not
  *   E2BIG      options of a later version, asking for what this library does not know
  *   EBADF      not open; the source not for reading, or the destination not for writing; the
  *              destination is O_APPEND, so that data cannot be placed at an offset
@@ -716,7 +765,7 @@ int xtent_clone_range(int src_fd,
  *
  * Where both offsets have the same remainder by the filesystem's block size, the whole blocks between
  * are cloned and the ragged ends copied; otherwise, and where a clone is refused, everything is copied.
- * The report's `bytes_cloned`, `bytes_copied` and `bytes_hole` say how much went which way, and its
+ * The report's `bytes_cloned`, `bytes_copied`, `bytes_hole` and `bytes_server` say how much went which way, and its
  * `fallback` why some was copied that could have been cloned.
  *
  * It may come back short, as xtent_copy_range does and for the same causes. The flag `cancel` is

@@ -2,8 +2,6 @@
 
 use std::ffi::c_int;
 
-use xtent::CopyOptions;
-
 use crate::copy::xtent_copy_options;
 use crate::ffi::{count, descriptor};
 use crate::report::{reporting, xtent_report};
@@ -12,7 +10,7 @@ use crate::report::{reporting, xtent_report};
 ///
 /// Where both offsets have the same remainder by the filesystem's block size, the whole blocks between
 /// are cloned and the ragged ends copied; otherwise, and where a clone is refused, everything is copied.
-/// The report's `bytes_cloned`, `bytes_copied` and `bytes_hole` say how much went which way, and its
+/// The report's `bytes_cloned`, `bytes_copied`, `bytes_hole` and `bytes_server` say how much went which way, and its
 /// `fallback` why some was copied that could have been cloned.
 ///
 /// It may come back short, as xtent_copy_range does and for the same causes. The flag `cancel` is
@@ -39,10 +37,8 @@ pub unsafe extern "C" fn xtent_clone_or_copy_range(
     // SAFETY: the pointers are what the header asks for.
     count(unsafe {
         reporting(report, || {
-            xtent_copy_options::read(options)?.over(|control| {
-                let options = CopyOptions::new().control(control);
-                Ok(xtent::clone_or_copy_range(src, src_off, dst, dst_off, len, options)?)
-            })
+            xtent_copy_options::read(options)?
+                .over(|options| Ok(xtent::clone_or_copy_range(src, src_off, dst, dst_off, len, options)?))
         })
     })
 }

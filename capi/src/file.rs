@@ -66,8 +66,8 @@ impl xtent_file_options {
         }
         let has = |flag| given.flags & flag != 0;
         // SAFETY: as the caller says.
-        unsafe { xtent_copy_options::read(given.copy)? }.over(|control| {
-            let options = FileOptions::new().control(control).preserve(preserve);
+        unsafe { xtent_copy_options::read(given.copy)? }.over(|copy| {
+            let options = FileOptions::new().copy(copy).preserve(preserve);
             verb(
                 options
                     .replace(has(XTENT_FILE_REPLACE))

@@ -18,7 +18,8 @@ pub struct xtent_report {
     pub error: i32,
     /// xtent_clone_or_copy_range only: why bytes that could have been cloned were copied.
     pub fallback: i32,
-    /// Bytes that are done, from the beginning of the range on: the sum of the next three.
+    /// Bytes that are done, from the beginning of the range on: the sum of `bytes_copied`,
+    /// `bytes_cloned`, `bytes_hole` and `bytes_server`.
     pub bytes: u64,
     /// Bytes that were read and written, so that the destination has blocks of its own.
     pub bytes_copied: u64,
@@ -33,6 +34,9 @@ pub struct xtent_report {
     pub unkept: u32,
     /// Always 0.
     pub unused: u32,
+    /// Bytes that a server copied without sending them here, which only XTENT_SERVER_ALLOW lets it do. It
+    /// may have shared them instead.
+    pub bytes_server: u64,
 }
 
 // SAFETY: repr(C), integers only, the size first.
@@ -52,6 +56,7 @@ impl From<&Report> for xtent_report {
             alignment: report.alignment,
             unkept: report.unkept.bits(),
             unused: 0,
+            bytes_server: report.bytes_server,
         }
     }
 }

@@ -187,6 +187,32 @@ static void odd_addresses(void)
     CHECK_INT(copy(&options, NULL), -EINVAL);
 }
 
+/* Choices by number: those that there are, and none else. */
+static void choices(void)
+{
+    struct xtent_copy_options options = XTENT_COPY_OPTIONS_INIT;
+    struct xtent_report report = XTENT_REPORT_INIT;
+    const struct {
+        uint32_t *member, last;
+    } all[] = {
+        { &options.sparse, XTENT_SPARSE_DETECT },
+        { &options.cache, XTENT_CACHE_NEUTRAL },
+        { &options.server, XTENT_SERVER_ALLOW },
+        { &options.reserved, 0 },
+    };
+
+    files();
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        for (*all[i].member = 0; *all[i].member <= all[i].last; ++*all[i].member)
+            CHECK_INT(copy(&options, NULL), 1000);
+        CHECK_INT(copy(&options, &report), -EINVAL);
+        CHECK_INT(report.reason, XTENT_REASON_INVALID_ARGUMENT);
+        *all[i].member = UINT32_MAX;
+        CHECK_INT(copy(&options, NULL), -EINVAL);
+        *all[i].member = 0;
+    }
+}
+
 /* What is reserved is kept for later: it must be zero today. */
 static void reserved_members(void)
 {
@@ -218,6 +244,7 @@ static const struct test tests[] = {
     {"a-report-of-any-size", a_report_of_any_size},
     {"capabilities-of-any-size", capabilities_of_any_size},
     {"odd-addresses", odd_addresses},
+    {"choices", choices},
     {"reserved-members", reserved_members},
 };
 

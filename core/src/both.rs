@@ -66,7 +66,7 @@ pub fn clone_or_copy_range(
         }
         report.append(&error.report);
     }
-    if report.bytes_copied + report.bytes_hole == 0 {
+    if report.bytes_copied + report.bytes_hole + report.bytes_server == 0 {
         // Nothing was copied after all.
         (report.fallback, report.alignment) = (Reason::None, 0);
     }

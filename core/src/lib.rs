@@ -66,7 +66,7 @@ mod sys;
 pub use both::clone_or_copy_range;
 pub use clone::clone_range;
 pub use control::Control;
-pub use copy::{CopyOptions, copy_range};
+pub use copy::{Cache, CopyOptions, Server, Sparse, copy_range};
 pub use dedupe::{DedupeOptions, DedupeResult, DedupeStatus, DedupeTarget, dedupe_range};
 pub use error::{Error, Operation, Result};
 pub use extents::{Extent, ExtentFlags, extents, shared_bytes};

@@ -13,6 +13,9 @@ pub struct Report {
     pub bytes_cloned: u64,
     /// Bytes that are a hole in the source and were made, or left, a hole in the destination.
     pub bytes_hole: u64,
+    /// Bytes that a server copied without sending them here, which only [`Server::Allow`](crate::Server::Allow)
+    /// lets it do. It may have shared them instead.
+    pub bytes_server: u64,
     /// Why it ended before the whole range was done; [`Reason::None`] when nothing was in the way
     /// (also when a copy simply met the end of the source).
     pub reason: Reason,
@@ -30,7 +33,7 @@ pub struct Report {
 impl Report {
     /// Bytes of the range that are done, from its beginning on, whichever way they went.
     pub fn bytes(&self) -> u64 {
-        self.bytes_copied + self.bytes_cloned + self.bytes_hole
+        self.bytes_copied + self.bytes_cloned + self.bytes_hole + self.bytes_server
     }
 
     /// Takes the way and the end of a part that follows directly on what this report tells.
@@ -38,6 +41,7 @@ impl Report {
         self.bytes_copied += part.bytes_copied;
         self.bytes_cloned += part.bytes_cloned;
         self.bytes_hole += part.bytes_hole;
+        self.bytes_server += part.bytes_server;
         self.reason = part.reason;
         self.errno = part.errno;
         self.alignment = self.alignment.max(part.alignment);

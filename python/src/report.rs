@@ -26,12 +26,16 @@ record! {
         /// copy_file() and its kin only: metadata that was to be kept and could not be, in the words of
         /// their argument preserve.
         unkept: Kept = NOTHING,
+        /// Bytes that a server copied without sending them here, which only server="allow" lets it do. It
+        /// may have shared them instead.
+        bytes_server: u64 = 0,
     }
 
     /// Bytes of the range that are done, from its beginning on, whichever way they went.
     #[getter]
     fn bytes(&self) -> u64 {
-        self.bytes_copied.saturating_add(self.bytes_cloned).saturating_add(self.bytes_hole)
+        let ways = [self.bytes_copied, self.bytes_cloned, self.bytes_hole, self.bytes_server];
+        ways.into_iter().fold(0, u64::saturating_add)
     }
 }
 
@@ -46,6 +50,7 @@ impl From<xtent::Report> for Report {
             fallback: Reason::of(report.fallback),
             alignment: (report.alignment != 0).then_some(report.alignment),
             unkept: Kept(report.unkept),
+            bytes_server: report.bytes_server,
         }
     }
 }

@@ -55,6 +55,34 @@ def test_holes_stay_holes(place: Place) -> None:
     assert os.fstat(dst.fileno()).st_blocks * 512 < 16 * BLOCK
 
 
+def test_sparse_says_what_becomes_of_holes(place: Place) -> None:
+    data = {0: noise(BLOCK), 32 * BLOCK: bytes(BLOCK)}
+    src = place.sparse("src", 64 * BLOCK, data)
+    fill = xtent.copy_range(src, place.file("fill"), sparse="fill")
+    assert fill == xtent.Report(bytes_copied=64 * BLOCK)
+    detect = xtent.copy_range(src, place.file("detect"), sparse="detect")
+    assert detect == xtent.Report(bytes_copied=BLOCK, bytes_hole=63 * BLOCK)
+
+
+def test_cache_and_server_change_no_byte(place: Place) -> None:
+    data = noise(5_000_001)
+    src = place.file("src", data)
+    for verb in (xtent.copy_range, xtent.clone_or_copy_range):
+        dst = place.file(verb.__name__)
+        report = verb(src, dst, cache="neutral", server="allow")
+        assert report.bytes == len(data)
+        assert report.bytes_server == 0
+        assert content(dst) == data
+
+
+@pytest.mark.parametrize("keyword", ["sparse", "cache", "server"])
+def test_unknown_choices(place: Place, keyword: str) -> None:
+    src, dst = place.file("src", b"abc"), place.file("dst")
+    with pytest.raises(ValueError, match=f"{keyword} must be '.*' or '.*', not \"other\""):
+        xtent.copy_range(src, dst, **{keyword: "other"})  # type: ignore[arg-type]
+    assert content(dst) == b""
+
+
 def test_from_a_file_that_says_it_is_empty(place: Place) -> None:
     with open("/proc/version", "rb") as version:
         dst = place.file("dst")

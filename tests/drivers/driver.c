@@ -23,6 +23,7 @@ struct call {
     const char *verb;
     size_t src, to[MANY], n_to;
     uint64_t src_off, len, to_off[MANY];
+    uint32_t sparse, cache, server;
     int cancelled_before, cancels_after;
     uint64_t cancel_after;
     int alarms;
@@ -81,6 +82,22 @@ static void open_all(char *words)
         printf(" %d", slots[i]);
 }
 
+/* The place of a word in a list. */
+static uint32_t choice(const char *word, const char *list)
+{
+    size_t len = strlen(word);
+
+    for (uint32_t i = 0; list; i++) {
+        if (!strncmp(list, word, len) && (list[len] == ' ' || list[len] == 0))
+            return i;
+        list = strchr(list, ' ');
+        if (list)
+            list++;
+    }
+    fail("unknown choice");
+    return 0;
+}
+
 static void parse(struct call *call, char *words)
 {
     char *save, *word;
@@ -104,6 +121,12 @@ static void parse(struct call *call, char *words)
                 fail("too many targets");
             call->to[call->n_to] = strtoull(value, &value, 10);
             call->to_off[call->n_to++] = strtoull(value + 1, NULL, 10);
+        } else if (!strcmp(word, "sparse")) {
+            call->sparse = choice(value, "keep fill detect");
+        } else if (!strcmp(word, "cache")) {
+            call->cache = choice(value, "keep neutral");
+        } else if (!strcmp(word, "server")) {
+            call->server = choice(value, "never allow");
         } else if (!strcmp(word, "cancel")) {
             call->cancelled_before = !strcmp(value, "before");
             call->cancels_after = !call->cancelled_before;
@@ -167,9 +190,10 @@ static void say_copied(int64_t result, const struct xtent_report *report)
         printf(" value=-");
     else
         printf(" value=%lld", (long long)result);
-    printf(" bytes=%llu copied=%llu cloned=%llu hole=%llu fallback=%d alignment=%llu end=%d,%d",
+    printf(" bytes=%llu copied=%llu cloned=%llu hole=%llu server=%llu fallback=%d alignment=%llu end=%d,%d",
            (unsigned long long)report->bytes, (unsigned long long)report->bytes_copied,
-           (unsigned long long)report->bytes_cloned, (unsigned long long)report->bytes_hole, report->fallback,
+           (unsigned long long)report->bytes_cloned, (unsigned long long)report->bytes_hole,
+           (unsigned long long)report->bytes_server, report->fallback,
            (unsigned long long)report->alignment, report->error, report->reason);
 }
 
@@ -236,6 +260,9 @@ static void call_verb(struct call *call)
     options.cancel = &cancelled;
     options.progress = tell;
     options.user = call;
+    options.sparse = call->sparse;
+    options.cache = call->cache;
+    options.server = call->server;
     if (!strcmp(call->verb, "copy_range")) {
         say_copied(xtent_copy_range(src, call->src_off, dst, call->to_off[0], call->len, &options, &report), &report);
     } else if (!strcmp(call->verb, "clone_range")) {

@@ -15,6 +15,8 @@ STATUS = {
     xtent.DedupeStatus.DIFFERS: 2,
     xtent.DedupeStatus.FAILED: 3,
 }
+CHOICES = ("sparse", "cache", "server")
+WORDS = ("verb", *CHOICES)
 ANSWER = {None: 0, True: 1, False: 2}
 
 # Each a number, and whether it is ours to close.
@@ -82,7 +84,7 @@ def status(error=None):
 def report_words(report, value, error=None):
     return status(error) + (
         f" value={value} bytes={report.bytes} copied={report.bytes_copied} cloned={report.bytes_cloned}"
-        f" hole={report.bytes_hole} fallback={code(report.fallback)} alignment={report.alignment or 0}"
+        f" hole={report.bytes_hole} server={report.bytes_server} fallback={code(report.fallback)} alignment={report.alignment or 0}"
         f" end={report.errno or 0},{code(report.reason)}"
     )
 
@@ -106,8 +108,11 @@ def ability(found):
 
 def move(verb, call):
     slot, offset = call["to"][0]
+    choices = {name: call[name] for name in CHOICES if name in call}
     try:
-        report = verb(call["src"], slots[slot][0], call["len"], src_offset=call["src_off"], dst_offset=offset)
+        report = verb(
+            call["src"], slots[slot][0], call["len"], src_offset=call["src_off"], dst_offset=offset, **choices
+        )
     except OSError as error:
         return report_words(error.report, "-", error)
     return report_words(report, 0 if verb is xtent.clone_range else report.bytes)
@@ -154,7 +159,7 @@ def parse(words):
         if key == "to":
             call["to"].append(tuple(map(int, value.split(","))))
         else:
-            call[key] = value if key == "verb" else int(value)
+            call[key] = value if key in WORDS else int(value)
     call["src"] = slots[call["src"]][0]
     if call["len"] == TO_END:
         call["len"] = None

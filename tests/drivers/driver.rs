@@ -6,8 +6,8 @@
 //! open FLAGS:PATH ... | =NUMBER ...      closes what was open; a word for each file, flags of open(2) as a number
 //!                                        and the path percent-escaped, or the number of an inherited descriptor
 //! opened FD ...                          or -errno
-//! call verb=NAME src=SLOT src_off=N len=N to=SLOT,OFFSET ... [cancel=before | cancel=after,BYTES]
-//!      [alarms=1] [uid=N]
+//! call verb=NAME src=SLOT src_off=N len=N to=SLOT,OFFSET ... [sparse=WORD] [cache=WORD] [server=WORD]
+//!      [cancel=before | cancel=after,BYTES] [alarms=1] [uid=N]
 //! done errno=N reason=N ...              what the verb says; then for each slot the file position (set to 3
 //!                                        before the call) and whether a POSIX lock was taken before the call
 //! ```
@@ -22,8 +22,8 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStringExt;
 
 use xtent::{
-    Ability, Answer, Control, CopyOptions, DedupeOptions, DedupeResult, DedupeStatus, DedupeTarget, Error,
-    Reason, Report,
+    Ability, Answer, Cache, Control, CopyOptions, DedupeOptions, DedupeResult, DedupeStatus, DedupeTarget,
+    Error, Reason, Report, Server, Sparse,
 };
 
 enum Slot {
@@ -107,6 +107,9 @@ struct Call {
     src_off: u64,
     len: u64,
     to: Vec<(usize, u64)>,
+    sparse: Sparse,
+    cache: Cache,
+    server: Server,
     cancelled_before: bool,
     cancel_after: Option<u64>,
     alarms: bool,
@@ -128,6 +131,15 @@ impl Call {
                     let (slot, offset) = value.split_once(',').expect("slot,offset");
                     call.to.push((slot.parse().expect("a slot"), offset.parse().expect("an offset")));
                 }
+                "sparse" => {
+                    call.sparse = match value {
+                        "fill" => Sparse::Fill,
+                        "detect" => Sparse::Detect,
+                        _ => panic!("unknown choice {value}"),
+                    }
+                }
+                "cache" if value == "neutral" => call.cache = Cache::Neutral,
+                "server" if value == "allow" => call.server = Server::Allow,
                 "cancel" => match value.strip_prefix("after,") {
                     Some(bytes) => call.cancel_after = Some(bytes.parse().expect("bytes")),
                     None => call.cancelled_before = true,
@@ -200,6 +212,10 @@ fn become_user(uid: u32) {
     assert_eq!(unsafe { libc::seteuid(uid) }, 0, "seteuid");
 }
 
+fn options<'c>(call: &Call, control: Control<'c>) -> CopyOptions<'c> {
+    CopyOptions::new().control(control).sparse(call.sparse).cache(call.cache).server(call.server)
+}
+
 fn verb(call: &Call, slots: &[Slot]) -> String {
     let src = slots[call.src].fd();
     let to = |i: usize| (slots[call.to[i].0].fd(), call.to[i].1);
@@ -213,7 +229,7 @@ fn verb(call: &Call, slots: &[Slot]) -> String {
     match call.verb.as_str() {
         "copy_range" => {
             let (dst, dst_off) = to(0);
-            let options = CopyOptions::new().control(control);
+            let options = options(call, control);
             copied(xtent::copy_range(src, call.src_off, dst, dst_off, call.len, options), Report::bytes)
         }
         "clone_range" => {
@@ -222,7 +238,7 @@ fn verb(call: &Call, slots: &[Slot]) -> String {
         }
         "clone_or_copy_range" => {
             let (dst, dst_off) = to(0);
-            let options = CopyOptions::new().control(control);
+            let options = options(call, control);
             copied(
                 xtent::clone_or_copy_range(src, call.src_off, dst, dst_off, call.len, options),
                 Report::bytes,
@@ -263,11 +279,12 @@ fn copied(result: xtent::Result<Report>, value: impl Fn(&Report) -> u64) -> Stri
         Err(error) => (error.report, "-".into()),
     };
     let words = format!(
-        " value={value} bytes={} copied={} cloned={} hole={} fallback={} alignment={} end={},{}",
+        " value={value} bytes={} copied={} cloned={} hole={} server={} fallback={} alignment={} end={},{}",
         report.bytes(),
         report.bytes_copied,
         report.bytes_cloned,
         report.bytes_hole,
+        report.bytes_server,
         report.fallback.code(),
         report.alignment,
         report.errno,

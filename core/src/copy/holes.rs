@@ -8,6 +8,8 @@ use crate::facts::Inode;
 use crate::range::Pair;
 use crate::sys::page::page_size;
 
+use super::options::Sparse;
+
 /// A run of the source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Segment {
@@ -15,14 +17,16 @@ pub(crate) enum Segment {
     Data(u64),
     /// Zeros that take no space.
     Hole(u64),
-    /// Bytes of which only reading tells whether they are zeros in a hole.
-    Unmapped(u64),
+    /// Bytes of which only reading tells whether they are zeros.
+    Unseen(u64),
 }
 
 /// So much is handed out as one segment, though it may lie in many extents.
 const LONGEST: u64 = 64 << 20;
 
 /// The segments of a range, in order and without gaps.
+///
+/// With [`Sparse::Fill`] all is data; with [`Sparse::Detect`] no data is taken for it before it was seen.
 ///
 /// Asked of FIEMAP and not of lseek(2) with SEEK_DATA, which would move the position of the caller's
 /// descriptor under the feet of whoever else reads from it. What FIEMAP calls data is data; what it
@@ -36,19 +40,16 @@ pub(crate) struct Segments<'fd> {
     /// `None` where there is no map: the filesystem has none, or the file has bytes but no size (procfs).
     map: Option<Peekable<Extents<'fd>>>,
     looks_sparse: bool,
+    sparse: Sparse,
 }
 
 impl<'fd> Segments<'fd> {
-    pub(crate) fn new(fd: BorrowedFd<'fd>, inode: &Inode, range: Pair) -> Self {
+    pub(crate) fn new(fd: BorrowedFd<'fd>, inode: &Inode, range: Pair, sparse: Sparse) -> Self {
         let (at, end) = (range.src, range.src_end());
-        Segments {
-            fd,
-            at,
-            end,
-            sync: Sync::No,
-            map: (inode.size > 0).then(|| Extents::new(fd, at, end, Sync::No).peekable()),
-            looks_sparse: inode.allocated < inode.size,
-        }
+        let mapped = inode.size > 0 && sparse != Sparse::Fill;
+        let map = mapped.then(|| Extents::new(fd, at, end, Sync::No).peekable());
+        let looks_sparse = inode.allocated < inode.size;
+        Segments { fd, at, end, sync: Sync::No, map, looks_sparse, sparse }
     }
 
     /// What the map says of the next byte.
@@ -81,18 +82,20 @@ impl Iterator for Segments<'_> {
         if self.at >= self.end {
             return None;
         }
+        let detect = self.sparse == Sparse::Detect;
+        let seen = |len| if detect { Segment::Unseen(len) } else { Segment::Data(len) };
         let segment = match self.peek() {
-            Some(extent) if extent.is_data() => Segment::Data(self.run(true)),
+            Some(extent) if extent.is_data() => seen(self.run(true)),
             Some(_) if self.sync == Sync::No => {
                 self.sync = Sync::Yes;
                 self.map = Some(Extents::new(self.fd, self.at, self.end, Sync::Yes).peekable());
                 return self.next();
             }
             Some(_) => Segment::Hole(self.run(false)),
-            None if self.looks_sparse => Segment::Unmapped(self.end - self.at),
-            None => Segment::Data(self.end - self.at),
+            None if self.looks_sparse && self.sparse == Sparse::Keep => Segment::Unseen(self.end - self.at),
+            None => seen(self.end - self.at),
         };
-        let (Segment::Data(len) | Segment::Hole(len) | Segment::Unmapped(len)) = segment;
+        let (Segment::Data(len) | Segment::Hole(len) | Segment::Unseen(len)) = segment;
         self.at += len;
         Some(segment)
     }

@@ -5,7 +5,9 @@
 
 pub(crate) mod attributes;
 pub(crate) mod btrfs;
+pub(crate) mod cache;
 pub(crate) mod clone;
+pub(crate) mod copy;
 pub(crate) mod dedupe;
 pub(crate) mod fallocate;
 pub(crate) mod fiemap;
@@ -16,8 +18,10 @@ pub(crate) mod metadata;
 pub(crate) mod names;
 pub(crate) mod open;
 pub(crate) mod page;
+pub(crate) mod pipe;
 pub(crate) mod random;
 pub(crate) mod signal;
+pub(crate) mod splice;
 pub(crate) mod stat;
 pub(crate) mod sync;
 pub(crate) mod xattr;

@@ -163,6 +163,7 @@ class Report:
         fallback: Reason | None = None,
         alignment: int | None = None,
         unkept: Iterable[_Kept] = ...,
+        bytes_server: int = 0,
     ) -> Report: ...
     @property
     def bytes_copied(self) -> int:
@@ -193,6 +194,11 @@ class Report:
     def unkept(self) -> frozenset[_Kept]:
         """copy_file() and its kin only: metadata that was to be kept and could not be, in the words of
         their argument preserve.
+        """
+    @property
+    def bytes_server(self) -> int:
+        """Bytes that a server copied without sending them here, which only server="allow" lets it do. It
+        may have shared them instead.
         """
     @property
     def bytes(self) -> int:
@@ -377,6 +383,9 @@ def copy_range(
     *,
     src_offset: int = 0,
     dst_offset: int = 0,
+    sparse: Literal["keep", "fill", "detect"] = "keep",
+    cache: Literal["keep", "neutral"] = "keep",
+    server: Literal["never", "allow"] = "never",
     progress: Callable[[int, int | None], object] | None = None,
 ) -> Report:
     """Move bytes from src to dst. They get blocks of their own; holes stay holes.
@@ -387,6 +396,13 @@ def copy_range(
 
     Like os.read() it may come back short: at the end of the source, or when it met an error after some
     bytes. Then report.reason says why, and the same call with what is left goes on or raises.
+
+    sparse says what becomes of holes: "keep" them, "fill" them with zeros that take space, or "detect"
+    whole pages of zeros too and make holes of them. cache="neutral" lets go of what the copy brought into
+    the page cache, of both files; what was there before stays. The destination is written back for that,
+    and an error of writing back takes the bytes that it lost off the report. server="allow" lets an NFS
+    4.2, SMB 3 or CephFS server copy by itself what lies on it, or share it; report.bytes_server says how
+    much.
 
     progress(done, total) is called after each step of at most 4 MiB; total is None where the source does
     not say. What it returns is ignored. To stop, let it raise: the exception comes out as it is. So does
@@ -430,6 +446,9 @@ def clone_or_copy_range(
     *,
     src_offset: int = 0,
     dst_offset: int = 0,
+    sparse: Literal["keep", "fill", "detect"] = "keep",
+    cache: Literal["keep", "neutral"] = "keep",
+    server: Literal["never", "allow"] = "never",
     progress: Callable[[int, int | None], object] | None = None,
 ) -> Report:
     """Clone what of the range can be cloned, and copy the rest.
@@ -438,7 +457,7 @@ def clone_or_copy_range(
     are cloned and the ragged ends copied; otherwise, or where a clone is refused, everything is copied.
     The report says how many bytes went which way, and report.fallback why some were not cloned.
 
-    Arguments, progress, signals and coming back short are those of copy_range(); the clone is one step,
+    Arguments, choices, progress, signals and coming back short are those of copy_range(); the clone is one step,
     whatever its length.
 
     Raises OSError as copy_range() does, when nothing was done yet. A clone that fails with EIO, ENOSPC,

@@ -18,6 +18,8 @@ pub(super) fn cases() -> Vec<Case> {
 fn kept() -> Vec<Case> {
     const SPARSE: &str =
         "kernel-facts 5: sparse 64 MiB (1 block): copy_file_range fills holes on ext4, tmpfs, XFS";
+    const RESERVED: &str =
+        "contract: holes stay holes; XFS reserves space behind the end of a file that grows";
     const EMPTY: &str = "kernel-facts 6: all-hole: SEEK_DATA ENXIO";
     const ZEROS: &str = "kernel-facts 6: written zeros are data";
     vec![
@@ -27,6 +29,8 @@ fn kept() -> Vec<Case> {
         whole("between megabytes of data", SPARSE, [data(1, M), hole(M), data(2, M)], empty())
             .on(ALL, copied(M).hole(M).copied(M))
             .after(ALL, After::Allocated("dst".into(), 2 * M)),
+        whole("behind much data", RESERVED, [data(1, 5 * M), hole(9 * M), data(2, 4 * K)], empty())
+            .on(ALL, copied(5 * M).hole(9 * M).copied(4 * K)),
         whole("at the beginning", SPARSE, [hole(64 * K), data(1, 64 * K)], empty())
             .on(ALL, a_hole(64 * K).copied(64 * K)),
         whole("at the end", SPARSE, [data(1, 64 * K), hole(64 * K)], empty())

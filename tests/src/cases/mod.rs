@@ -26,6 +26,7 @@ mod clone_special;
 mod copy;
 mod copy_elsewhere;
 mod copy_holes;
+mod copy_options;
 mod dedupe;
 mod dedupe_refused;
 mod dedupe_special;
@@ -71,6 +72,7 @@ pub(crate) fn all() -> Vec<Case> {
         clone_special::cases(),
         copy::cases(),
         copy_holes::cases(),
+        copy_options::cases(),
         copy_elsewhere::cases(),
         both::cases(),
         dedupe::cases(),

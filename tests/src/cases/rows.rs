@@ -381,7 +381,8 @@ const COPY: &[Row] = &[
         "physical methods share none",
         In(&["copy: a whole file", "copy: over blocks that were shared with the source"]),
     ),
-    ("sendfile, splice", Nowhere(NEVER_ASKED)),
+    ("sendfile", Nowhere(NEVER_ASKED)),
+    ("splice: shares nothing", In(&["copy: a whole file", "copy: several steps"])),
     ("seccomp: ENOSYS, EPERM", Beside(FAULTS)),
 ];
 

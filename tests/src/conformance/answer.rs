@@ -54,12 +54,13 @@ impl Answer {
         let mut said = vec![self.error(call, face)];
         match call.verb {
             Verb::CopyRange | Verb::CloneRange | Verb::CloneOrCopyRange => said.push(format!(
-                "value {}, {} bytes: {} copied, {} cloned, {} hole; fallback {}, alignment {}, ended by {}",
+                "value {}, {} bytes: {} copied, {} cloned, {} hole, {} by a server; fallback {}, alignment {}, ended by {}",
                 self.first("value"),
                 self.first("bytes"),
                 self.first("copied"),
                 self.first("cloned"),
                 self.first("hole"),
+                self.first("server"),
                 reason(self.first("fallback")),
                 self.first("alignment"),
                 self.first("end").split_once(',').map_or_else(
@@ -125,7 +126,7 @@ pub(crate) fn expected(call: &Call, face: Face, outcome: &Outcome) -> Vec<String
 
 fn describe_refusal(refused: &Refused) -> String {
     format!(
-        "value -, 0 bytes: 0 copied, 0 cloned, 0 hole; fallback None, alignment {}, ended by {} {:?}",
+        "value -, 0 bytes: 0 copied, 0 cloned, 0 hole, 0 by a server; fallback None, alignment {}, ended by {} {:?}",
         refused.alignment,
         errno_name(refused.errno),
         refused.reason
@@ -135,7 +136,7 @@ fn describe_refusal(refused: &Refused) -> String {
 fn describe_done(call: &Call, done: &Done) -> String {
     let (errno, reason) = done.end.unwrap_or((0, Reason::None));
     format!(
-        "value {}, {} bytes: {} copied, {} cloned, {} hole; fallback {:?}, alignment {}, ended by {} {reason:?}",
+        "value {}, {} bytes: {} copied, {} cloned, {} hole, 0 by a server; fallback {:?}, alignment {}, ended by {} {reason:?}",
         if call.verb == Verb::CloneRange { 0 } else { done.total() },
         done.total(),
         done.bytes(Way::Copied),

@@ -55,6 +55,8 @@ pub(crate) struct Call {
     /// The targets go by the source's descriptor and are not opened.
     pub(crate) same_descriptor: bool,
     pub(crate) len: u64,
+    /// Options of a copy as `(name, value)`, by their names in Python.
+    pub(crate) choices: Vec<(&'static str, &'static str)>,
     pub(crate) cancel: Option<Cancel>,
     /// SIGALRM comes every millisecond during the call, to a handler without SA_RESTART.
     pub(crate) alarms: bool,
@@ -72,6 +74,7 @@ fn call(verb: Verb, src: &str, src_off: u64, targets: Vec<End>, len: u64) -> Cal
         targets,
         same_descriptor: false,
         len,
+        choices: Vec::new(),
         cancel: None,
         alarms: false,
         uid: None,
@@ -137,6 +140,11 @@ impl Call {
 
     pub(crate) fn same_descriptor(self) -> Self {
         Self { same_descriptor: true, ..self.src_flags(libc::O_RDWR) }
+    }
+
+    pub(crate) fn choose(mut self, option: &'static str, value: &'static str) -> Self {
+        self.choices.push((option, value));
+        self
     }
 
     pub(crate) fn cancel(self, cancel: Cancel) -> Self {

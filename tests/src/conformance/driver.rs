@@ -94,6 +94,9 @@ impl Driver {
             let slot = if call.same_descriptor { 0 } else { i + 1 };
             line += &format!(" to={slot},{}", target.offset);
         }
+        for (option, value) in &call.choices {
+            line += &format!(" {option}={value}");
+        }
         match call.cancel {
             Some(Cancel::Before) => line += " cancel=before",
             Some(Cancel::After(bytes)) => line += &format!(" cancel=after,{bytes}"),
