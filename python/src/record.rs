@@ -26,7 +26,6 @@ macro_rules! record {
             #[new]
             #[allow(clippy::too_many_arguments, reason = "fields, which have names in Python")]
             #[pyo3(signature = ($($field $(= $default)?),*))]
-            #[allow(clippy::too_many_arguments, reason = "as many as there are fields")]
             fn new($($field: $type),*) -> Self {
                 $name { $($field),* }
             }

@@ -1,6 +1,7 @@
 //! What the tests share: the filesystems to run on, scratch directories, data, and a look at extent maps that does
 //! not go through the library under test.
 
+mod cache;
 mod cases;
 pub mod conformance;
 mod data;
@@ -10,6 +11,7 @@ mod person;
 mod skip;
 pub mod syscalls;
 
+pub use cache::{cool, resident, resident_bytes};
 pub use data::{allocated, pattern, write_file};
 pub use fiemap::{Extent, extents, flags, shared_with};
 pub use filesystems::{

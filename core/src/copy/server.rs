@@ -20,3 +20,91 @@ pub(crate) fn step(files: Files<'_>, range: Pair) -> Moved {
         Err(errno) => Moved::nothing_but(errno),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::io::Write;
+    use std::os::fd::AsFd;
+
+    use super::*;
+    use crate::control::Control;
+    use crate::copy::holes::Segments;
+    use crate::copy::ladder::Situation;
+    use crate::copy::options::Sparse;
+    use crate::copy::transfer::Transfer;
+    use crate::error::{Error, Operation};
+    use crate::facts::Inode;
+    use crate::reason::Reason;
+    use crate::report::Report;
+
+    const BYTES: u64 = 3 * STEP + 100;
+
+    /// No server is at hand; the kernel of this machine takes its place, to which the call is the same.
+    fn copy(src: &std::fs::File, dst: &std::fs::File, control: &mut Control<'_>) -> Report {
+        let files = Files { src: src.as_fd(), dst: dst.as_fd() };
+        let inode = Inode::from(&sys::stat::fstat(files.src).unwrap());
+        let range = Pair { src: 0, dst: 0, len: BYTES };
+        let situation = Situation { len: BYTES, server: true, sizeless: false, direct: false };
+        let segments = Segments::new(files.src, &inode, range, Sparse::Keep);
+        let transfer = Transfer::new(files, segments, 0, range, BYTES, situation, control);
+        let unknown = |errno: Errno| Error::new(Operation::CopyRange, errno.0, Reason::Unknown);
+        transfer.run(unknown).expect("some bytes")
+    }
+
+    fn source() -> (std::fs::File, Vec<u8>) {
+        let bytes: Vec<u8> = (0..BYTES).map(|at| (at / 4096 + at) as u8).collect();
+        let mut src = tempfile::tempfile().unwrap();
+        src.write_all(&bytes).unwrap();
+        (src, bytes)
+    }
+
+    fn contents(file: &std::fs::File) -> Vec<u8> {
+        use std::os::unix::fs::FileExt;
+        let mut bytes = vec![0; file.metadata().unwrap().len() as usize];
+        file.read_exact_at(&mut bytes, 0).unwrap();
+        bytes
+    }
+
+    #[test]
+    fn the_flag_is_looked_at_between_steps() {
+        let (src, bytes) = source();
+        let dst = tempfile::tempfile().unwrap();
+        let looks = Cell::new(0);
+        let after_two = || {
+            looks.set(looks.get() + 1);
+            looks.get() > 2
+        };
+        let report = copy(&src, &dst, &mut Control::new().cancel(&after_two));
+        assert_eq!((report.bytes_server, report.bytes_copied), (2 * STEP, 0));
+        assert_eq!(report.reason, Reason::Cancelled);
+        assert_eq!(contents(&dst), bytes[..2 * STEP as usize]);
+    }
+
+    #[test]
+    fn it_goes_to_the_end_in_steps_and_says_whose_bytes_they_are() {
+        let (src, bytes) = source();
+        let dst = tempfile::tempfile().unwrap();
+        let mut told = Vec::new();
+        let mut tell = |done, total| {
+            told.push((done, total));
+            std::ops::ControlFlow::Continue(())
+        };
+        let report = copy(&src, &dst, &mut Control::new().progress(&mut tell));
+        assert_eq!(report, Report { bytes_server: BYTES, ..Report::default() });
+        assert_eq!(contents(&dst), bytes);
+        assert!(told.windows(2).all(|pair| pair[1].0 - pair[0].0 <= STEP), "{told:?}");
+        assert_eq!(told.last(), Some(&(BYTES, BYTES)));
+    }
+
+    #[test]
+    fn where_the_source_ends_early_only_reading_says_so() {
+        let (src, bytes) = source();
+        src.set_len(STEP + 5000).unwrap();
+        let dst = tempfile::tempfile().unwrap();
+        // The range was cut at the old size: the call says 0, and the next way meets the end.
+        let report = copy(&src, &dst, &mut Control::new());
+        assert_eq!(report, Report { bytes_server: STEP + 5000, ..Report::default() });
+        assert_eq!(contents(&dst), bytes[..STEP as usize + 5000]);
+    }
+}

@@ -44,7 +44,7 @@ impl Pipe {
             Ok(stat) => {
                 Moved { bytes: moved.bytes.min((stat.st_size as u64).saturating_sub(range.src)), ..moved }
             }
-            Err(errno) => Moved::nothing_but(errno),
+            Err(errno) => Moved { failed: Some(errno), ..moved },
         }
     }
 }

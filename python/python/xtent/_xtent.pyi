@@ -151,7 +151,7 @@ class ExtentFlags(enum.Flag):
 class Report:
     """What a verb did, on success and on failure alike. All amounts are bytes of the range asked for."""
 
-    __match_args__: ClassVar[tuple[str, str, str, str, str, str, str, str]]
+    __match_args__: ClassVar[tuple[str, str, str, str, str, str, str, str, str]]
 
     def __new__(
         cls,
