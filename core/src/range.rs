@@ -114,6 +114,14 @@ mod tests {
     }
 
     #[test]
+    fn what_is_done_and_what_is_left() {
+        let pair = Pair { src: 10, dst: 20, len: 30 };
+        assert_eq!(pair.after(7), Pair { src: 17, dst: 27, len: 23 });
+        assert_eq!(pair.first(7), Pair { len: 7, ..pair });
+        assert_eq!(pair.first(31), pair);
+    }
+
+    #[test]
     fn overlap_is_of_half_open_ranges() {
         let overlaps = |src, dst, len| Pair { src, dst, len }.overlaps();
         assert!(overlaps(0, 0, 1));
