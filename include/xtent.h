@@ -216,14 +216,32 @@
 /** "there is no directory on the destination's filesystem to make an unlinked file in" */
 #define XTENT_REASON_NO_SCRATCH_DIRECTORY 29
 
+/** "something has the destination's name already" */
+#define XTENT_REASON_EXISTS 33
+
+/** "there is no such file or directory" */
+#define XTENT_REASON_NOT_FOUND 34
+
 /** "sharing would fill a hole and take space: left alone, the bytes are equal" */
 #define XTENT_REASON_WOULD_ALLOCATE 35
+
+/** "the file was published, but could not be written to disk" */
+#define XTENT_REASON_NOT_DURABLE 36
+
+/** "a path has no name for a file, or one that the filesystem does not take" */
+#define XTENT_REASON_INVALID_NAME 39
+
+/** "a symbolic link where none is followed, or too many of them" */
+#define XTENT_REASON_TOO_MANY_LINKS 40
 
 /** "the range cannot be exchanged in one moment: not on this filesystem, or not with these files, or not there" */
 #define XTENT_REASON_CANNOT_EXCHANGE 41
 
 /** "the destination's old range cannot be kept, and so not be put back after a failure" */
 #define XTENT_REASON_UNDO_IMPOSSIBLE 42
+
+/** "something on a path is no directory" */
+#define XTENT_REASON_NOT_A_DIRECTORY 44
 
 /** For `destination`: no clone failed. */
 #define XTENT_DESTINATION_NONE 0
@@ -464,6 +482,8 @@ struct xtent_report {
      * XTENT_REASON_MISALIGNED or XTENT_REASON_PARTIAL_BLOCK; else 0.
      */
     uint64_t alignment;
+    /** File verbs only, metadata that was to be kept and could not be: any of XTENT_PRESERVE_... */
+    uint32_t unkept;
     /**
      * After an error of a clone, what the destination is now: XTENT_DESTINATION_... (After
      * xtent_clone_or_copy_range: behind the bytes that are done.)
@@ -471,19 +491,17 @@ struct xtent_report {
     uint32_t destination;
     /** xtent_clone_range only, what stood between a failure and the destination: XTENT_PROTECTION_... */
     uint32_t protection;
+    /**
+     * With `keep_undo` and XTENT_DESTINATION_CHANGED, a file with the old bytes of the range at their
+     * offsets and the destination's old size, open for reading and writing; yours to close. Else 0.
+     */
+    int32_t undo_fd;
     /** With XTENT_DESTINATION_CHANGED, an offset in the destination. */
     uint64_t changed_from;
     /** With XTENT_DESTINATION_CHANGED, an offset in the destination, or XTENT_TO_END if it is not known. */
     uint64_t changed_to;
     /** How many bytes of space were set aside, during the call, for the way back. */
     uint64_t undo_reserve;
-    /**
-     * With `keep_undo` and XTENT_DESTINATION_CHANGED, a file with the old bytes of the range at their
-     * offsets and the destination's old size, open for reading and writing; yours to close. Else 0.
-     */
-    int32_t undo_fd;
-    /** Always 0. */
-    uint32_t unused;
 #define XTENT_REPORT_INIT { sizeof(struct xtent_report), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 };
 
@@ -827,7 +845,7 @@ int64_t xtent_copy_range(int src_fd,
  *   EROFS       the destination is on a read-only mount or subvolume
  *   ENOSPC, EDQUOT, EIO, ENOMEM
  *               as xtent_copy_range; also where the old bytes could not be kept
- *   ENOENT, EACCES, ...
+ *   ENOENT, EACCES
  *               no directory for an unlinked file (XTENT_REASON_NO_SCRATCH_DIRECTORY)
  *
  * Since 0.1.0.

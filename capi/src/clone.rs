@@ -134,7 +134,7 @@ fn handed_over(file: OwnedFd) -> c_int {
 ///   EROFS       the destination is on a read-only mount or subvolume
 ///   ENOSPC, EDQUOT, EIO, ENOMEM
 ///               as xtent_copy_range; also where the old bytes could not be kept
-///   ENOENT, EACCES, ...
+///   ENOENT, EACCES
 ///               no directory for an unlinked file (XTENT_REASON_NO_SCRATCH_DIRECTORY)
 ///
 /// Since 0.1.0.

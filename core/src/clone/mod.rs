@@ -142,6 +142,13 @@ impl Failed {
     }
 }
 
+impl From<Errno> for Failed {
+    /// Of a look at one of the files, before anything was done.
+    fn from(errno: Errno) -> Failed {
+        Failed::before_anything(errno, None)
+    }
+}
+
 type Tried = std::result::Result<Report, Failed>;
 
 #[derive(Clone, Copy)]
@@ -156,7 +163,8 @@ impl Job<'_> {
         let stat = match sys::stat::fstat(self.dst) {
             Ok(stat) if stat.st_mode & libc::S_IFMT == libc::S_IFREG => stat,
             // The kernel knows what to say of those.
-            _ => return self.bare(),
+            Ok(_) => return self.bare(),
+            Err(errno) => return Err(Failed::before_anything(errno, None)),
         };
         let before = Before::from(&stat);
         let nothing_to_lose = before.size <= self.range.dst || before.allocated == 0 && self.counts_blocks();
@@ -182,7 +190,7 @@ impl Job<'_> {
     }
 
     fn bare(&self) -> Tried {
-        let amount = Amount::of(self.src, self.range);
+        let amount = Amount::of(self.src, self.range)?;
         let signals = Deferred::new();
         let Err(errno) = self.ask(self.range.len) else {
             return Ok(report(amount.cloned(), Protection::None));
@@ -214,11 +222,7 @@ impl Job<'_> {
     }
 
     fn sized(&self, before: Before) -> Tried {
-        let amount = if self.range.len == TO_END && self.range.dst >= before.size {
-            Amount::Appended { dst: self.dst, offset: self.range.dst }
-        } else {
-            Amount::of(self.src, self.range)
-        };
+        let amount = Amount::of(self.src, self.range)?;
         let signals = Deferred::new();
         let Err(errno) = self.ask(self.range.len) else {
             return Ok(report(amount.cloned(), Protection::Size));
@@ -254,7 +258,7 @@ impl Job<'_> {
     fn undoable(&self, before: Before, options: &mut CloneOptions<'_>) -> Tried {
         let _guard = NoSigxfsz::new();
         loop {
-            let source = size(self.src).unwrap_or(0);
+            let source = size(self.src)?;
             let range = self.range.within(source);
             let span = Span { from: self.range.dst, to: before.size.min(range.dst_end()) };
             if span.from >= span.to {
@@ -279,7 +283,7 @@ impl Job<'_> {
     }
 
     fn asked(&self, mut undo: undo::Undo, len: u64, options: &mut CloneOptions<'_>) -> Tried {
-        let amount = Amount::of(self.src, Pair { len, ..self.range });
+        let amount = Amount::of(self.src, Pair { len, ..self.range })?;
         let reserve = undo.reserved();
         let _signals = Deferred::new();
         let Err(errno) = self.ask(len) else {
@@ -390,19 +394,14 @@ enum Amount<'a> {
         range: Pair,
         before: u64,
     },
-    /// Behind the end of the destination, whose new end tells.
-    Appended {
-        dst: BorrowedFd<'a>,
-        offset: u64,
-    },
 }
 
 impl Amount<'_> {
-    fn of(src: BorrowedFd<'_>, range: Pair) -> Amount<'_> {
-        match range.len {
-            TO_END => Amount::ToEnd { src, range, before: size(src).unwrap_or(0) },
+    fn of(src: BorrowedFd<'_>, range: Pair) -> sys::Result<Amount<'_>> {
+        Ok(match range.len {
+            TO_END => Amount::ToEnd { src, range, before: size(src)? },
             len => Amount::Known(len),
-        }
+        })
     }
 
     /// After it succeeded.
@@ -413,7 +412,6 @@ impl Amount<'_> {
             Amount::ToEnd { src, range, before } => {
                 range.within(size(src).map_or(before, |after| after.min(before))).len
             }
-            Amount::Appended { dst, offset } => size(dst).unwrap_or(0).saturating_sub(offset),
         }
     }
 }
