@@ -517,7 +517,8 @@ struct xtent_clone_options {
     uint32_t atomic;
     /**
      * A directory on the destination's filesystem, for unlinked files. 0: the one that the destination
-     * is in, looked up by /proc/self/fd and only used if the destination is still found there.
+     * is in, or was before it was unlinked, looked up by /proc/self/fd and only used if the destination is
+     * still found there, or of an unlinked one if it is on the same filesystem.
      */
     int32_t scratch_dir;
     /**

@@ -35,7 +35,8 @@ pub struct xtent_clone_options {
     /// Whether the range must change in one moment: XTENT_ATOMIC_...
     pub atomic: u32,
     /// A directory on the destination's filesystem, for unlinked files. 0: the one that the destination
-    /// is in, looked up by /proc/self/fd and only used if the destination is still found there.
+    /// is in, or was before it was unlinked, looked up by /proc/self/fd and only used if the destination is
+    /// still found there, or of an unlinked one if it is on the same filesystem.
     pub scratch_dir: i32,
     /// Not 0: hand over the file with the old bytes, should they not have come back (the report's
     /// `undo_fd`). EINVAL without a report that has this member.

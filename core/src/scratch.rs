@@ -28,8 +28,9 @@ pub(crate) fn private(dir: BorrowedFd<'_>) -> sys::Result<OwnedFd> {
     Ok(file)
 }
 
-/// The directory that an open file is in. Only believed where the file is still found there: it may have
-/// been moved or unlinked since it was opened, or be seen from another mount namespace.
+/// The directory that an open file is in. Only believed where the file is still found there: the path may be
+/// seen from another mount namespace. A file without a name is found nowhere; of that the directory must be on
+/// the same filesystem, which is all that it is used for.
 pub(crate) fn directory_of(file: BorrowedFd<'_>) -> sys::Result<OwnedFd> {
     let path = sys::proc::path_of(file)?.into_bytes();
     let slash = path.iter().rposition(|byte| *byte == b'/').ok_or(Errno(libc::ENOENT))?;
@@ -37,12 +38,14 @@ pub(crate) fn directory_of(file: BorrowedFd<'_>) -> sys::Result<OwnedFd> {
     let (parent, name) = (text(&path[..=slash])?, text(&path[slash + 1..])?);
     let flags = libc::O_PATH | libc::O_DIRECTORY;
     let dir = sys::open::openat(sys::open::working_directory(), &parent, flags, 0)?;
-    let there = sys::stat::fstatat(dir.as_fd(), &name, libc::AT_SYMLINK_NOFOLLOW)?;
-    if Inode::from(&there).same(&Inode::from(&sys::stat::fstat(file)?)) {
-        Ok(dir)
+    let ours = sys::stat::fstat(file)?;
+    let found = if ours.st_nlink == 0 {
+        sys::stat::fstat(dir.as_fd())?.st_dev == ours.st_dev
     } else {
-        Err(Errno(libc::ENOENT))
-    }
+        let there = sys::stat::fstatat(dir.as_fd(), &name, libc::AT_SYMLINK_NOFOLLOW)?;
+        Inode::from(&there).same(&Inode::from(&ours))
+    };
+    if found { Ok(dir) } else { Err(Errno(libc::ENOENT)) }
 }
 
 /// Gives an empty file what decides where its data will lie, and so whether it can share blocks with

@@ -104,12 +104,19 @@ def test_words_that_are_none(sharing: Place, options: dict[str, str]) -> None:
     assert content(dst) == b"old"
 
 
+def test_an_unlinked_destination(sharing: Place) -> None:
+    data = noise(BLOCK)
+    src, dst = sharing.file("src", data), sharing.file("dst", noise(2 * BLOCK))
+    os.unlink(dst.name)
+    assert xtent.clone_range(src, dst).protection in (xtent.Protection.UNDO, xtent.Protection.EXCHANGE)
+    assert content(dst)[:BLOCK] == data
+
+
 def test_nothing_is_cloned_that_could_not_be_undone(sharing: Place) -> None:
     old = noise(BLOCK)
     src, dst = sharing.file("src", noise(BLOCK)), sharing.file("dst", old)
-    os.unlink(dst.name)
-    with pytest.raises(FileNotFoundError) as raised:
-        xtent.clone_range(src, dst)
+    with pytest.raises(NotADirectoryError) as raised:
+        xtent.clone_range(src, dst, scratch_dir=src)
     assert raised.value.reason is xtent.Reason.NO_SCRATCH_DIRECTORY
     assert raised.value.report.destination is xtent.Destination.UNTOUCHED
     assert content(dst) == old

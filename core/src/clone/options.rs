@@ -67,8 +67,9 @@ impl<'a> CloneOptions<'a> {
 
     /// Sets where unlinked files are made: a directory on the destination's filesystem.
     ///
-    /// Without it that is the directory that the destination is in. It is looked up by /proc/self/fd, and
-    /// only used if the destination is still found there.
+    /// Without it that is the directory that the destination is in, or was before it was unlinked. It is looked
+    /// up by /proc/self/fd, and only used if the destination is still found there, or of an unlinked one if it
+    /// is on the same filesystem.
     #[must_use]
     pub fn scratch_dir(mut self, dir: BorrowedFd<'a>) -> Self {
         self.scratch_dir = Some(dir);

@@ -8,10 +8,10 @@ use crate::facts::Kind;
 use crate::sys;
 use crate::sys::Errno;
 
-/// Blocks, for what grows in blocks: extent and reference count trees of XFS.
-const SPACE: u64 = 64 << 10;
-/// Each extent that may have to be put back takes a record in those trees.
-const SPACE_PER_EXTENT: u64 = 64;
+/// Blocks, for what grows in blocks: the trees of extents and reference counts of XFS. The way back needs no more
+/// of them in the end than there were before, whatever the number of extents; on the way each step wants a few
+/// free ones, by the height of those trees.
+const SPACE: u64 = 32 << 10;
 
 /// Metadata, for btrfs, where no file's blocks are of use to a tree.
 const ATTRIBUTES: u64 = 256 << 10;
@@ -26,14 +26,12 @@ pub(super) struct Plan {
     attributes: u64,
 }
 
-/// `extents`: how many the old range has, where the filesystem says.
-pub(super) fn plan(kind: Kind, extents: Option<u32>) -> Plan {
-    let space = SPACE + SPACE_PER_EXTENT * u64::from(extents.unwrap_or(0));
+pub(super) fn plan(kind: Kind) -> Plan {
     match kind {
         Kind::Btrfs => Plan { space: 0, attributes: ATTRIBUTES },
         // What lies under it does not show.
-        Kind::Overlay => Plan { space, attributes: ATTRIBUTES },
-        _ => Plan { space, attributes: 0 },
+        Kind::Overlay => Plan { space: SPACE, attributes: ATTRIBUTES },
+        _ => Plan { space: SPACE, attributes: 0 },
     }
 }
 

@@ -84,8 +84,7 @@ impl Undo {
     ) -> sys::Result<Undo> {
         scratch::lies_like(file.as_fd(), dst);
         sys::clone::clone_range(dst, span.from, file.as_fd(), span.from, span.len())?;
-        let extents = sys::attributes::extended(file.as_fd()).map(|found| found.extents).ok();
-        let reserve = Reserve::take(spare, reserve::plan(kind, extents))?;
+        let reserve = Reserve::take(spare, reserve::plan(kind))?;
         Ok(Undo { file, span, before, block, reserve })
     }
 

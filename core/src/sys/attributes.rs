@@ -30,7 +30,7 @@ pub(crate) fn set_flags(fd: BorrowedFd<'_>, flags: u32) -> Result<()> {
 pub(crate) struct Extended {
     pub(crate) flags: u32,
     extent_size: u32,
-    pub(crate) extents: u32,
+    extents: u32,
     project: u32,
     cow_extent_size: u32,
     padding: [u8; 8],

@@ -8,7 +8,9 @@ use std::path::PathBuf;
 
 use proptest::test_runner::TestCaseError;
 use tempfile::TempDir;
-use xtent::{CloneOptions, CopyOptions, DedupeOptions, DedupeStatus, DedupeTarget, Report, StageOptions, TO_END};
+use xtent::{
+    CloneOptions, CopyOptions, DedupeOptions, DedupeStatus, DedupeTarget, Report, StageOptions, TO_END,
+};
 use xtent_tests::{Filesystem, pattern, scratch};
 
 use crate::action::{Action, At, BLOCK, FILES};
