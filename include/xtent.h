@@ -273,24 +273,6 @@
 /** For `protection`: the old range was kept aside. */
 #define XTENT_PROTECTION_UNDO 3
 
-/**
- * For `undo`: the old bytes are kept until the clone is whole, and put back after a failure. Where they
- * cannot be kept, nothing is cloned.
- */
-#define XTENT_UNDO_AUTO 0
-
-/** For `undo`: the old bytes are kept where possible. Where they cannot be, the clone goes on without. */
-#define XTENT_UNDO_BEST 1
-
-/** For `undo`: nothing is kept: the kernel's clone as it is. */
-#define XTENT_UNDO_OFF 2
-
-/** For `atomic`: by an exchange where the filesystem has it and there is something to lose. */
-#define XTENT_ATOMIC_BEST 0
-
-/** For `atomic`: by an exchange, or nothing is cloned. */
-#define XTENT_ATOMIC_REQUIRED 1
-
 /** Holes of the source, and space that was reserved there and never written, become holes. */
 #define XTENT_SPARSE_KEEP 0
 
@@ -319,6 +301,24 @@
  * SMB 3, CephFS. It may share the blocks instead. Where it cannot, the bytes are read and written.
  */
 #define XTENT_SERVER_ALLOW 1
+
+/**
+ * For `undo`: the old bytes are kept until the clone is whole, and put back after a failure. Where they
+ * cannot be kept, nothing is cloned.
+ */
+#define XTENT_UNDO_AUTO 0
+
+/** For `undo`: the old bytes are kept where possible. Where they cannot be, the clone goes on without. */
+#define XTENT_UNDO_BEST 1
+
+/** For `undo`: nothing is kept: the kernel's clone as it is. */
+#define XTENT_UNDO_OFF 2
+
+/** For `atomic`: by an exchange where the filesystem has it and there is something to lose. */
+#define XTENT_ATOMIC_BEST 0
+
+/** For `atomic`: by an exchange, or nothing is cloned. */
+#define XTENT_ATOMIC_REQUIRED 1
 
 /**
  * A target's status: the call ended before it was done with this target. What `compared` and `shared`
@@ -489,6 +489,11 @@ struct xtent_report {
      * xtent_clone_or_copy_range: behind the bytes that are done.)
      */
     uint32_t destination;
+    /**
+     * Bytes that a server copied without sending them here, which only XTENT_SERVER_ALLOW lets it do. It
+     * may have shared them instead.
+     */
+    uint64_t bytes_server;
     /** xtent_clone_range only, what stood between a failure and the destination: XTENT_PROTECTION_... */
     uint32_t protection;
     /**
@@ -502,7 +507,7 @@ struct xtent_report {
     uint64_t changed_to;
     /** How many bytes of space were set aside, during the call, for the way back. */
     uint64_t undo_reserve;
-#define XTENT_REPORT_INIT { sizeof(struct xtent_report), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+#define XTENT_REPORT_INIT { sizeof(struct xtent_report), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 };
 
 /** Options of xtent_clone_range. Begin with XTENT_CLONE_OPTIONS_INIT. */

@@ -23,10 +23,9 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStringExt;
 
 use xtent::{
-    Ability, Answer, Cache, CloneOptions, Control, CopyOptions, DedupeOptions, DedupeResult, DedupeStatus, DedupeTarget,
-    Error, Reason, Report, Server, Sparse,
+    Ability, Answer, Atomic, Cache, CloneOptions, Control, CopyOptions, DedupeOptions, DedupeResult,
+    DedupeStatus, DedupeTarget, Destination, Error, Protection, Reason, Report, Server, Sparse, Undo,
 };
-use xtent::{Atomic, Destination, Protection, Undo};
 
 enum Slot {
     Opened(OwnedFd),
