@@ -85,8 +85,8 @@
  * No signal handler is installed. SIGXFSZ is blocked in the calling thread while a copy runs, and one
  * that a write of the copy raised is taken away: the error is EFBIG. A signal that the program handles
  * does not end a call: to end a copy or a dedupe, let the handler set the flag `cancel` of the options,
- * or let `progress` return something else than 0. A clone cannot be cancelled. No function here may be
- * called from a signal handler.
+ * or let `progress` return something else than 0. A clone cannot be cancelled, and the calling thread's
+ * signals wait until it is done. No function here may be called from a signal handler.
  *
  *
  * Threads and fork
@@ -213,6 +213,9 @@
 /** "signals interrupted the call before it made progress" */
 #define XTENT_REASON_INTERRUPTED 28
 
+/** "there is no directory on the destination's filesystem to make an unlinked file in" */
+#define XTENT_REASON_NO_SCRATCH_DIRECTORY 29
+
 /** "something has the destination's name already" */
 #define XTENT_REASON_EXISTS 33
 
@@ -231,8 +234,44 @@
 /** "a symbolic link where none is followed, or too many of them" */
 #define XTENT_REASON_TOO_MANY_LINKS 40
 
+/** "the range cannot be exchanged in one moment: not on this filesystem, or not with these files, or not there" */
+#define XTENT_REASON_CANNOT_EXCHANGE 41
+
+/** "the destination's old range cannot be kept, and so not be put back after a failure" */
+#define XTENT_REASON_UNDO_IMPOSSIBLE 42
+
 /** "something on a path is no directory" */
 #define XTENT_REASON_NOT_A_DIRECTORY 44
+
+/** For `destination`: no clone failed. */
+#define XTENT_DESTINATION_NONE 0
+
+/** For `destination`: it is as it was; nothing was changed. */
+#define XTENT_DESTINATION_UNTOUCHED 1
+
+/**
+ * For `destination`: it is as it was again: bytes, holes and size, and the modification time where the
+ * caller owns the file. Space that was preallocated and never written is a hole now.
+ */
+#define XTENT_DESTINATION_RESTORED 2
+
+/**
+ * For `destination`: from `changed_from` up to `changed_to` it may be other than it was, and its size too;
+ * outside it is as it was. Where nothing was kept these bytes are the source's.
+ */
+#define XTENT_DESTINATION_CHANGED 3
+
+/** For `protection`: nothing stood between a failure and the destination. */
+#define XTENT_PROTECTION_NONE 0
+
+/** For `protection`: the range was empty, and the old size enough to go back. */
+#define XTENT_PROTECTION_SIZE 1
+
+/** For `protection`: the range changed in one moment. */
+#define XTENT_PROTECTION_EXCHANGE 2
+
+/** For `protection`: the old range was kept aside. */
+#define XTENT_PROTECTION_UNDO 3
 
 /** Holes of the source, and space that was reserved there and never written, become holes. */
 #define XTENT_SPARSE_KEEP 0
@@ -262,6 +301,24 @@
  * SMB 3, CephFS. It may share the blocks instead. Where it cannot, the bytes are read and written.
  */
 #define XTENT_SERVER_ALLOW 1
+
+/**
+ * For `undo`: the old bytes are kept until the clone is whole, and put back after a failure. Where they
+ * cannot be kept, nothing is cloned.
+ */
+#define XTENT_UNDO_AUTO 0
+
+/** For `undo`: the old bytes are kept where possible. Where they cannot be, the clone goes on without. */
+#define XTENT_UNDO_BEST 1
+
+/** For `undo`: nothing is kept: the kernel's clone as it is. */
+#define XTENT_UNDO_OFF 2
+
+/** For `atomic`: by an exchange where the filesystem has it and there is something to lose. */
+#define XTENT_ATOMIC_BEST 0
+
+/** For `atomic`: by an exchange, or nothing is cloned. */
+#define XTENT_ATOMIC_REQUIRED 1
 
 /**
  * A target's status: the call ended before it was done with this target. What `compared` and `shared`
@@ -427,14 +484,30 @@ struct xtent_report {
     uint64_t alignment;
     /** File verbs only, metadata that was to be kept and could not be: any of XTENT_PRESERVE_... */
     uint32_t unkept;
-    /** Always 0. */
-    uint32_t unused;
+    /**
+     * After an error of a clone, what the destination is now: XTENT_DESTINATION_... (After
+     * xtent_clone_or_copy_range: behind the bytes that are done.)
+     */
+    uint32_t destination;
     /**
      * Bytes that a server copied without sending them here, which only XTENT_SERVER_ALLOW lets it do. It
      * may have shared them instead.
      */
     uint64_t bytes_server;
-#define XTENT_REPORT_INIT { sizeof(struct xtent_report), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+    /** xtent_clone_range only, what stood between a failure and the destination: XTENT_PROTECTION_... */
+    uint32_t protection;
+    /**
+     * With `keep_undo` and XTENT_DESTINATION_CHANGED, a file with the old bytes of the range at their
+     * offsets and the destination's old size, open for reading and writing; yours to close. Else 0.
+     */
+    int32_t undo_fd;
+    /** With XTENT_DESTINATION_CHANGED, an offset in the destination. */
+    uint64_t changed_from;
+    /** With XTENT_DESTINATION_CHANGED, an offset in the destination, or XTENT_TO_END if it is not known. */
+    uint64_t changed_to;
+    /** How many bytes of space were set aside, during the call, for the way back. */
+    uint64_t undo_reserve;
+#define XTENT_REPORT_INIT { sizeof(struct xtent_report), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 };
 
 /** Options of xtent_clone_range. Begin with XTENT_CLONE_OPTIONS_INIT. */
@@ -443,7 +516,22 @@ struct xtent_clone_options {
     uint32_t size;
     /** Must be 0: there are no flags yet. */
     uint32_t flags;
-#define XTENT_CLONE_OPTIONS_INIT { sizeof(struct xtent_clone_options), 0 }
+    /** Whether the old bytes of the range are kept until the clone is whole: XTENT_UNDO_... */
+    uint32_t undo;
+    /** Whether the range must change in one moment: XTENT_ATOMIC_... */
+    uint32_t atomic;
+    /**
+     * A directory on the destination's filesystem, for unlinked files. 0: the one that the destination
+     * is in, or was before it was unlinked, looked up by /proc/self/fd and only used if the destination is
+     * still found there, or of an unlinked one if it is on the same filesystem.
+     */
+    int32_t scratch_dir;
+    /**
+     * Not 0: hand over the file with the old bytes, should they not have come back (the report's
+     * `undo_fd`). EINVAL without a report that has this member.
+     */
+    uint32_t keep_undo;
+#define XTENT_CLONE_OPTIONS_INIT { sizeof(struct xtent_clone_options), 0, 0, 0, 0, 0 }
 };
 
 /**
@@ -723,32 +811,48 @@ int64_t xtent_copy_range(int src_fd,
  * meanwhile, so that the clone is one consistent cut. The destination grows where the range passes its
  * end, and never shrinks; its modification time changes.
  *
- * It cannot be cancelled, and signals that the caller handles, ignores or blocks do not interrupt it.
+ * It cannot be cancelled. Signals wait in the calling thread until it is done, except SIGSEGV, SIGBUS,
+ * SIGFPE, SIGILL, SIGTRAP and SIGSYS.
+ *
+ * The kernel's clone is not all or nothing: when the disk is full, it leaves a beginning of the range
+ * cloned. This function has four ways; the report's `protection` tells which one was taken:
+ *
+ *   SIZE      nothing of the destination lies in the range: the old size is enough to go back
+ *   EXCHANGE  (XFS made with that feature) the source's range is cloned into an unlinked file, and the two
+ *             ranges change places in one moment, also for who looks after a kill or a power cut
+ *   UNDO      the old range is cloned into an unlinked file, some space is set aside, and after a failure
+ *             the range is cloned back; the destination must be open for reading too
+ *   NONE      XTENT_UNDO_OFF: the kernel's clone as it is
+ *
+ * The way back of SIZE and UNDO is visible while it runs and overwrites what other programs write
+ * meanwhile; a killed process does not take it; a program that takes all space as soon as it is free takes
+ * the reserve too.
  *
  * `options` and `report` may be NULL.
  *
- * Returns 0, or -errno.
+ * Returns 0, or -errno. The report's `destination` says what the destination is after an error, and that
+ * is always true.
  *
  *   EINVAL      see the reason: `len` is 0; misaligned (the report's `alignment` has the multiple that
  *               is needed); overlap in one file; past the end of the source; a partial block would land
  *               inside the destination; chattr +C on one file only; no regular file; options or report
- *               of a wrong size, or an unknown flag
+ *               of a wrong size, an unknown flag or value
  *   E2BIG       options of a later version, asking for what this library does not know
- *   EBADF       not open; the source not for reading, or the destination not for writing, or O_APPEND
+ *   EBADF       not open; the source not for reading, or the destination not for writing, or O_APPEND;
+ *               for UNDO, the destination not for reading (XTENT_REASON_DESTINATION_NOT_READABLE)
  *   EISDIR      a directory
  *   EXDEV       the files are on two filesystems, or one is a pipe or device
- *   EOPNOTSUPP  this type of filesystem, or this one as it was made or mounted, cannot
+ *   EOPNOTSUPP  this type of filesystem, or this one as it was made or mounted, cannot; or there is no
+ *               exchange and XTENT_ATOMIC_REQUIRED (XTENT_REASON_CANNOT_EXCHANGE)
  *   EOVERFLOW   offset plus length passes the largest possible offset
  *   EFBIG       the file-size limit: RLIMIT_FSIZE, or the filesystem's own
  *   EPERM       the destination is immutable, or the caller is not permitted to do that
  *   ETXTBSY     a file is used as swap space
  *   EROFS       the destination is on a read-only mount or subvolume
  *   ENOSPC, EDQUOT, EIO, ENOMEM
- *               as xtent_copy_range
- *
- * After ENOSPC, EDQUOT, EIO and ENOMEM a beginning of the range may have been cloned, and the
- * destination have grown to match: the kernel does not take that back. It is also so when the process
- * is killed in the middle of the call. After any other error the destination is as it was.
+ *               as xtent_copy_range; also where the old bytes could not be kept
+ *   ENOENT, EACCES
+ *               no directory for an unlinked file (XTENT_REASON_NO_SCRATCH_DIRECTORY)
  *
  * Since 0.1.0.
  */
@@ -774,8 +878,8 @@ int xtent_clone_range(int src_fd,
  * `options` and `report` may be NULL.
  *
  * Returns the number of bytes that are done, or -errno when there are none. The errors are those of
- * xtent_copy_range. A clone that fails with EIO, ENOSPC, EDQUOT, ENOMEM or EFBIG is such an error and
- * never turns into a copy; the destination may have changed then, as after xtent_clone_range.
+ * xtent_copy_range. A clone that fails with EIO, ENOSPC, EDQUOT, ENOMEM or EFBIG never turns into a copy.
+ * Nothing is kept to undo it: what it came to counts as done, and what comes behind is as it was.
  *
  * Since 0.1.0.
  */

@@ -19,8 +19,8 @@ use crate::report::{reporting, xtent_report};
 /// `options` and `report` may be NULL.
 ///
 /// Returns the number of bytes that are done, or -errno when there are none. The errors are those of
-/// xtent_copy_range. A clone that fails with EIO, ENOSPC, EDQUOT, ENOMEM or EFBIG is such an error and
-/// never turns into a copy; the destination may have changed then, as after xtent_clone_range.
+/// xtent_copy_range. A clone that fails with EIO, ENOSPC, EDQUOT, ENOMEM or EFBIG never turns into a copy.
+/// Nothing is kept to undo it: what it came to counts as done, and what comes behind is as it was.
 ///
 /// Since 0.1.0.
 #[unsafe(no_mangle)]

@@ -171,6 +171,11 @@ impl<T: Growing> Output<T> {
         Ok(Output { ptr, size })
     }
 
+    /// Whether the caller's struct has all of its first `bytes` bytes.
+    pub(crate) fn has(&self, bytes: usize) -> bool {
+        self.size >= bytes
+    }
+
     /// Fills as much as both know; what only the caller knows becomes zero. Its `size` stays.
     pub(crate) fn fill(&self, value: &T) {
         let both = self.size.min(size_of::<T>());

@@ -64,6 +64,8 @@ pub const XTENT_REASON_INPUT_OUTPUT: i32 = 26;
 pub const XTENT_REASON_OUT_OF_MEMORY: i32 = 27;
 /// "signals interrupted the call before it made progress"
 pub const XTENT_REASON_INTERRUPTED: i32 = 28;
+/// "there is no directory on the destination's filesystem to make an unlinked file in"
+pub const XTENT_REASON_NO_SCRATCH_DIRECTORY: i32 = 29;
 /// "something has the destination's name already"
 pub const XTENT_REASON_EXISTS: i32 = 33;
 /// "there is no such file or directory"
@@ -76,6 +78,10 @@ pub const XTENT_REASON_NOT_DURABLE: i32 = 36;
 pub const XTENT_REASON_INVALID_NAME: i32 = 39;
 /// "a symbolic link where none is followed, or too many of them"
 pub const XTENT_REASON_TOO_MANY_LINKS: i32 = 40;
+/// "the range cannot be exchanged in one moment: not on this filesystem, or not with these files, or not there"
+pub const XTENT_REASON_CANNOT_EXCHANGE: i32 = 41;
+/// "the destination's old range cannot be kept, and so not be put back after a failure"
+pub const XTENT_REASON_UNDO_IMPOSSIBLE: i32 = 42;
 /// "something on a path is no directory"
 pub const XTENT_REASON_NOT_A_DIRECTORY: i32 = 44;
 

@@ -1,8 +1,30 @@
 //! What a verb did.
 
-use xtent::Report;
+use std::ffi::c_int;
+
+use xtent::{Destination, Protection, Report};
 
 use crate::ffi::{Failure, Growing, Output, Result, guarded};
+
+/// For `destination`: no clone failed.
+pub const XTENT_DESTINATION_NONE: u32 = 0;
+/// For `destination`: it is as it was; nothing was changed.
+pub const XTENT_DESTINATION_UNTOUCHED: u32 = 1;
+/// For `destination`: it is as it was again: bytes, holes and size, and the modification time where the
+/// caller owns the file. Space that was preallocated and never written is a hole now.
+pub const XTENT_DESTINATION_RESTORED: u32 = 2;
+/// For `destination`: from `changed_from` up to `changed_to` it may be other than it was, and its size too;
+/// outside it is as it was. Where nothing was kept these bytes are the source's.
+pub const XTENT_DESTINATION_CHANGED: u32 = 3;
+
+/// For `protection`: nothing stood between a failure and the destination.
+pub const XTENT_PROTECTION_NONE: u32 = 0;
+/// For `protection`: the range was empty, and the old size enough to go back.
+pub const XTENT_PROTECTION_SIZE: u32 = 1;
+/// For `protection`: the range changed in one moment.
+pub const XTENT_PROTECTION_EXCHANGE: u32 = 2;
+/// For `protection`: the old range was kept aside.
+pub const XTENT_PROTECTION_UNDO: u32 = 3;
 
 /// What a verb did, written on success and on failure alike. Begin with XTENT_REPORT_INIT. All
 /// amounts are bytes of the range that was asked for.
@@ -32,11 +54,23 @@ pub struct xtent_report {
     pub alignment: u64,
     /// File verbs only, metadata that was to be kept and could not be: any of XTENT_PRESERVE_...
     pub unkept: u32,
-    /// Always 0.
-    pub unused: u32,
+    /// After an error of a clone, what the destination is now: XTENT_DESTINATION_... (After
+    /// xtent_clone_or_copy_range: behind the bytes that are done.)
+    pub destination: u32,
     /// Bytes that a server copied without sending them here, which only XTENT_SERVER_ALLOW lets it do. It
     /// may have shared them instead.
     pub bytes_server: u64,
+    /// xtent_clone_range only, what stood between a failure and the destination: XTENT_PROTECTION_...
+    pub protection: u32,
+    /// With `keep_undo` and XTENT_DESTINATION_CHANGED, a file with the old bytes of the range at their
+    /// offsets and the destination's old size, open for reading and writing; yours to close. Else 0.
+    pub undo_fd: i32,
+    /// With XTENT_DESTINATION_CHANGED, an offset in the destination.
+    pub changed_from: u64,
+    /// With XTENT_DESTINATION_CHANGED, an offset in the destination, or XTENT_TO_END if it is not known.
+    pub changed_to: u64,
+    /// How many bytes of space were set aside, during the call, for the way back.
+    pub undo_reserve: u64,
 }
 
 // SAFETY: repr(C), integers only, the size first.
@@ -44,6 +78,12 @@ unsafe impl Growing for xtent_report {}
 
 impl From<&Report> for xtent_report {
     fn from(report: &Report) -> Self {
+        let (destination, changed_from, changed_to) = match report.destination {
+            None => (XTENT_DESTINATION_NONE, 0, 0),
+            Some(Destination::Untouched) => (XTENT_DESTINATION_UNTOUCHED, 0, 0),
+            Some(Destination::Restored) => (XTENT_DESTINATION_RESTORED, 0, 0),
+            Some(Destination::Changed { from, to }) => (XTENT_DESTINATION_CHANGED, from, to),
+        };
         xtent_report {
             size: size_of::<Self>() as u32,
             reason: report.reason.code(),
@@ -55,7 +95,17 @@ impl From<&Report> for xtent_report {
             bytes_hole: report.bytes_hole,
             alignment: report.alignment,
             unkept: report.unkept.bits(),
-            unused: 0,
+            destination,
+            protection: match report.protection {
+                Protection::None => XTENT_PROTECTION_NONE,
+                Protection::Size => XTENT_PROTECTION_SIZE,
+                Protection::Exchange => XTENT_PROTECTION_EXCHANGE,
+                Protection::Undo => XTENT_PROTECTION_UNDO,
+            },
+            changed_from,
+            changed_to,
+            undo_reserve: report.undo_reserve,
+            undo_fd: 0,
             bytes_server: report.bytes_server,
         }
     }
@@ -70,7 +120,12 @@ pub(crate) unsafe fn reporting(
     // SAFETY: as the caller of this function says.
     let out = unsafe { Output::new(report)? };
     let result = guarded(verb);
-    let (Ok(told) | Err(Failure(told))) = &result;
-    out.fill(&xtent_report::from(told));
+    tell(&out, &result, 0);
     result
+}
+
+/// Writes what a verb did into the caller's report, and which file is handed over.
+pub(crate) fn tell(out: &Output<xtent_report>, result: &Result<Report>, undo_fd: c_int) {
+    let (Ok(told) | Err(Failure(told))) = result;
+    out.fill(&xtent_report { undo_fd, ..told.into() });
 }

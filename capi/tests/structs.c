@@ -124,6 +124,30 @@ static void sizes_and_flags_that_are_wrong(void)
     CHECK_INT(fingerprint(dst), before);
 }
 
+static void values_of_clone_options(void)
+{
+    const struct xtent_clone_options defaults = XTENT_CLONE_OPTIONS_INIT;
+    struct xtent_clone_options options = defaults;
+    struct xtent_report report = XTENT_REPORT_INIT;
+    uint64_t before;
+
+    files();
+    before = fingerprint(dst);
+    options.undo = XTENT_UNDO_OFF + 1;
+    CHECK_INT(clone(&options), -EINVAL);
+    options = defaults;
+    options.atomic = XTENT_ATOMIC_REQUIRED + 1;
+    CHECK_INT(clone(&options), -EINVAL);
+    /* A file that would be handed over to nobody. */
+    options = defaults;
+    options.keep_undo = 1;
+    CHECK_INT(clone(&options), -EINVAL);
+    report.size = offsetof(struct xtent_report, undo_fd);
+    CHECK_INT(xtent_clone_range(src, 0, dst, 0, XTENT_TO_END, &options, &report), -EINVAL);
+    CHECK_INT(report.reason, XTENT_REASON_INVALID_ARGUMENT);
+    CHECK_INT(fingerprint(dst), before);
+}
+
 static void a_report_of_any_size(void)
 {
     unsigned char room[sizeof(struct xtent_report) + 64];
@@ -241,6 +265,7 @@ static const struct test tests[] = {
     {"options-of-a-later-program", options_of_a_later_program},
     {"options-of-an-earlier-program", options_of_an_earlier_program},
     {"sizes-and-flags-that-are-wrong", sizes_and_flags_that_are_wrong},
+    {"values-of-clone-options", values_of_clone_options},
     {"a-report-of-any-size", a_report_of_any_size},
     {"capabilities-of-any-size", capabilities_of_any_size},
     {"odd-addresses", odd_addresses},

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::os::fd::BorrowedFd;
 
-use crate::clone::clone_range;
+use crate::clone::clone_bare;
 use crate::copy::{CopyOptions, copy, usable};
 use crate::error::{Error, Operation, Result};
 use crate::explain;
@@ -11,7 +11,7 @@ use crate::facts::Facts;
 use crate::probe::ask_clone;
 use crate::range::{Pair, Split, split};
 use crate::reason::Reason;
-use crate::report::Report;
+use crate::report::{Destination, Report};
 
 /// Clones what of the range can be cloned, and copies the rest.
 ///
@@ -25,8 +25,8 @@ use crate::report::Report;
 /// # Errors
 ///
 /// Those of [`copy_range`](crate::copy_range), when nothing was done yet. A clone that fails with `EIO`,
-/// `ENOSPC`, `EDQUOT`, `ENOMEM` or `EFBIG` is such an error and never turns into a copy; the kernel may
-/// have left a beginning of the range cloned then (see [`clone_range`](crate::clone_range)).
+/// `ENOSPC`, `EDQUOT`, `ENOMEM` or `EFBIG` never turns into a copy. Nothing is kept to undo it: what it came
+/// to counts as done, and what comes behind is as it was.
 pub fn clone_or_copy_range(
     src: BorrowedFd<'_>,
     src_off: u64,
@@ -116,10 +116,21 @@ impl Job<'_, '_> {
         self.report.alignment = if reason == Reason::Misaligned { alignment } else { 0 };
     }
 
+    /// A clone that fails half-way is short, as a copy is: what it came to is done.
     fn clone(&mut self, len: u64) -> Result<()> {
-        let part = self.range.after(self.report.bytes());
-        let report = clone_range(self.src, part.src, self.dst, part.dst, len)?;
-        self.report.append(&report);
+        let part = self.range.after(self.report.bytes()).first(len);
+        match clone_bare(self.src, self.dst, part) {
+            Ok(report) => self.report.append(&report),
+            Err(mut error) => {
+                if let Some(Destination::Changed { from, to }) = error.report.destination
+                    && to != u64::MAX
+                {
+                    self.report.bytes_cloned += to - from;
+                    error.report.destination = Some(Destination::Untouched);
+                }
+                return Err(error);
+            }
+        }
         Ok(())
     }
 

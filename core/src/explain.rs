@@ -12,7 +12,7 @@ use crate::sys::Errno;
 use crate::sys::attributes::{APPEND, IMMUTABLE, NOCOW};
 
 /// What errors mean that have one cause only, whichever verb met them.
-fn plain(errno: i32) -> Option<Reason> {
+pub(crate) fn plain(errno: i32) -> Option<Reason> {
     Some(match errno {
         libc::EIO => Reason::Io,
         libc::ENOSPC => Reason::NoSpace,

@@ -225,6 +225,44 @@ pub(crate) fn blocks_onto_holes(a: &[Extent], a_start: u64, b: &[Extent], b_star
         .collect()
 }
 
+/// Where two lists of one range, of two files, may hold other bytes: `(from, to)`. Where both have the same
+/// blocks, or none, they cannot.
+pub(crate) fn pieces_that_may_differ(a: &[Extent], b: &[Extent]) -> Vec<(u64, u64)> {
+    in_step(a, 0, b, 0)
+        .filter(|(from, _, x, y)| {
+            let encoded = x.flags.contains(ExtentFlags::ENCODED) || y.flags.contains(ExtentFlags::ENCODED);
+            // Of an encoded extent the address does not tell which part of it this is.
+            let same = x.has_place() && y.has_place() && !encoded;
+            let same = same && same_place(x, y, from - x.logical, from - y.logical);
+            !(same || reads_as_zeros(x) && reads_as_zeros(y))
+        })
+        .map(|(from, to, _, _)| (from, to))
+        .collect()
+}
+
+/// How many bytes from the start on a clone of `a_start` to `b_start` has made, or found made: the same
+/// blocks, or holes on both sides. `None` where the maps cannot tell.
+pub(crate) fn cloned_prefix(a: &[Extent], a_start: u64, b: &[Extent], b_start: u64) -> Option<u64> {
+    let mut done = 0;
+    for (from, to, x, y) in in_step(a, a_start, b, b_start) {
+        let vague = ExtentFlags::UNKNOWN.0 | ExtentFlags::INLINE.0;
+        if (x.flags.0 | y.flags.0) & vague != 0 {
+            return None;
+        }
+        let (x_in, y_in) = (from + a_start - x.logical, from + b_start - y.logical);
+        let same = x.has_place() && y.has_place() && same_place(x, y, x_in, y_in);
+        if !(same || reads_as_zeros(x) && reads_as_zeros(y)) {
+            break;
+        }
+        done = to;
+    }
+    Some(done)
+}
+
+fn reads_as_zeros(extent: &Extent) -> bool {
+    !extent.is_data() && !extent.flags.contains(ExtentFlags::UNKNOWN)
+}
+
 /// Whether the byte `x_in` into `x` and the byte `y_in` into `y` are the same byte on disk. Of encoded
 /// extents only the beginning has an address.
 fn same_place(x: &Extent, y: &Extent, x_in: u64, y_in: u64) -> bool {
@@ -357,6 +395,33 @@ mod tests {
         let b = [hole(0, 10), data(10, 5000, 60), hole(70, 20)];
         assert_eq!(blocks_onto_holes(&a, 10, &b, 0), [(0, 10), (70, 90)]);
         assert_eq!(blocks_onto_holes(&b, 0, &a, 10), [(30, 50)]);
+    }
+
+    #[test]
+    fn a_map_tells_where_bytes_may_differ() {
+        let hole = |logical, length| Extent { flags: ExtentFlags::HOLE, ..data(logical, 0, length) };
+        let unwritten = Extent { flags: ExtentFlags::UNWRITTEN, ..data(40, 9000, 20) };
+        let old = [data(0, 1000, 40), hole(40, 20), data(60, 2000, 40)];
+        assert_eq!(pieces_that_may_differ(&old, &old), []);
+        assert_eq!(pieces_that_may_differ(&old, &[data(0, 1000, 40), unwritten, data(60, 2000, 40)]), []);
+        let new = [data(0, 5000, 50), hole(50, 10), data(60, 2000, 40)];
+        assert_eq!(pieces_that_may_differ(&old, &new), [(0, 40), (40, 50)]);
+        // The address of a compressed extent is that of its beginning, whichever part of it is meant.
+        let encoded = [Extent { flags: ExtentFlags::ENCODED, ..data(0, 1000, 40) }];
+        assert_eq!(pieces_that_may_differ(&encoded, &encoded), [(0, 40)]);
+    }
+
+    #[test]
+    fn how_far_a_clone_came() {
+        let hole = |logical, length| Extent { flags: ExtentFlags::HOLE, ..data(logical, 0, length) };
+        let src = [data(10, 1000, 30), hole(40, 20), data(60, 2000, 40)];
+        let prefix = |dst: &[Extent]| cloned_prefix(&src, 10, dst, 0);
+        assert_eq!(prefix(&[data(0, 1000, 30), hole(30, 20), data(50, 2000, 40)]), Some(90));
+        assert_eq!(prefix(&[data(0, 1000, 20), data(20, 7000, 70)]), Some(20));
+        assert_eq!(prefix(&[data(0, 1000, 30), hole(30, 5)]), Some(35));
+        assert_eq!(prefix(&[data(0, 7000, 90)]), Some(0));
+        assert_eq!(prefix(&[]), Some(0));
+        assert_eq!(prefix(&[Extent { flags: ExtentFlags::INLINE, ..data(0, 0, 90) }]), None);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! |---|---|---|---|
 //! | what it does | moves bytes; never asks a local filesystem to share them | makes the destination share the source's blocks | makes ranges share blocks only where the bytes are already equal |
 //! | how much | may come back short, like read(2) | the whole range, or an error | for each target: same, differs, failed, not reached |
+//! | after an error | the report says how far it came | the destination is as it was; where that cannot be had the report says so | contents are never changed |
 //! | interruption | between steps: cancel flag, progress callback | none: once begun it ends | between steps; what was shared stays shared |
 //! | where the filesystem cannot | there is always a way | `EOPNOTSUPP` or `EXDEV`; never faked by copying | `EOPNOTSUPP`; never faked by comparing and cloning |
 //!
@@ -13,7 +14,7 @@
 //! ```
 //! use std::io::Write;
 //! use std::os::fd::AsFd;
-//! use xtent::{CopyOptions, TO_END, clone_range, copy_range};
+//! use xtent::{CloneOptions, CopyOptions, TO_END, clone_range, copy_range};
 //!
 //! let dir = tempfile::tempdir()?;
 //! let mut src = std::fs::File::create_new(dir.path().join("src"))?;
@@ -21,7 +22,7 @@
 //! let src = std::fs::File::open(dir.path().join("src"))?;
 //! let dst = std::fs::File::create_new(dir.path().join("dst"))?;
 //!
-//! match clone_range(src.as_fd(), 0, dst.as_fd(), 0, TO_END) {
+//! match clone_range(src.as_fd(), 0, dst.as_fd(), 0, TO_END, CloneOptions::new()) {
 //!     Ok(report) => println!("{} bytes share the source's blocks", report.bytes_cloned),
 //!     Err(refusal) => {
 //!         println!("{refusal}"); // clone_range: ...: this type of filesystem cannot do that
@@ -47,6 +48,7 @@
 
 mod both;
 mod clone;
+mod compare;
 mod control;
 mod copy;
 mod dedupe;
@@ -64,7 +66,7 @@ mod scratch;
 mod sys;
 
 pub use both::clone_or_copy_range;
-pub use clone::clone_range;
+pub use clone::{Atomic, CloneOptions, Undo, clone_range};
 pub use control::Control;
 pub use copy::{Cache, CopyOptions, Server, Sparse, copy_range};
 pub use dedupe::{DedupeOptions, DedupeResult, DedupeStatus, DedupeTarget, dedupe_range};
@@ -77,7 +79,7 @@ pub use preserve::Preserve;
 pub use probe::{Ability, Answer, Capabilities, probe};
 pub use range::TO_END;
 pub use reason::Reason;
-pub use report::Report;
+pub use report::{Destination, Protection, Report};
 
 /// This library's version, such as `0.1.0`.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

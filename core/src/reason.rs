@@ -90,6 +90,8 @@ reasons! {
     OutOfMemory = 27, "out-of-memory", "the kernel or process ran out of memory";
     /// Signals kept interrupting the call.
     Interrupted = 28, "interrupted", "signals interrupted the call before it made progress";
+    /// The old bytes of a clone's destination need a place on the same filesystem.
+    NoScratchDirectory = 29, "no-scratch-directory", "there is no directory on the destination's filesystem to make an unlinked file in";
     /// The destination of a file verb, without leave to replace it.
     Exists = 33, "exists", "something has the destination's name already";
     /// The source, or a directory on the way to either file.
@@ -102,6 +104,10 @@ reasons! {
     InvalidName = 39, "invalid-name", "a path has no name for a file, or one that the filesystem does not take";
     /// Too many of them, or one where none is followed.
     TooManyLinks = 40, "too-many-links", "a symbolic link where none is followed, or too many of them";
+    /// The filesystem, the file or the range.
+    CannotExchange = 41, "cannot-exchange", "the range cannot be exchanged in one moment: not on this filesystem, or not with these files, or not there";
+    /// What was to be cloned aside was refused.
+    UndoImpossible = 42, "undo-impossible", "the destination's old range cannot be kept, and so not be put back after a failure";
     /// A file stands where the path needs a directory.
     NotDirectory = 44, "not-a-directory", "something on a path is no directory";
 }

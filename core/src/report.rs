@@ -28,6 +28,45 @@ pub struct Report {
     pub alignment: u64,
     /// File verbs only: metadata that was to be kept and could not be.
     pub unkept: Preserve,
+    /// After an error of a clone: what the destination is now. `None` after success, and from other verbs.
+    /// (`clone_or_copy` says it of what comes behind the bytes that are done.)
+    pub destination: Option<Destination>,
+    /// `clone_range` only: what stood between a failure and the destination.
+    pub protection: Protection,
+    /// How many bytes of space were set aside, during the call, for the way back.
+    pub undo_reserve: u64,
+}
+
+/// What a clone's destination is after an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Destination {
+    /// As it was; nothing was changed.
+    Untouched,
+    /// As it was again: bytes, holes and size, and the modification time where the caller owns the file.
+    /// Space that was preallocated and never written is a hole now.
+    Restored,
+    /// From `from` up to `to` it may be other than it was, and its size too; outside it is as it was. Where
+    /// nothing was kept, these bytes are the source's. `to` is `u64::MAX` where that is not known.
+    Changed {
+        /// An offset in the destination.
+        from: u64,
+        /// An offset in the destination.
+        to: u64,
+    },
+}
+
+/// What stands between a failed clone and its destination: see [`clone_range`](crate::clone_range).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Protection {
+    /// Nothing: not asked for, not to be had, or it did not come to that.
+    #[default]
+    None,
+    /// The range was empty: the old size is enough to go back.
+    Size,
+    /// The range changed in one moment.
+    Exchange,
+    /// The old range was kept aside.
+    Undo,
 }
 
 impl Report {
@@ -45,5 +84,6 @@ impl Report {
         self.reason = part.reason;
         self.errno = part.errno;
         self.alignment = self.alignment.max(part.alignment);
+        self.destination = part.destination;
     }
 }

@@ -20,8 +20,8 @@ use crate::report::Report;
 /// whatever its length.
 ///
 /// Raises OSError as copy_range() does, when nothing was done yet. A clone that fails with EIO, ENOSPC,
-/// EDQUOT, ENOMEM or EFBIG is such an error and never turns into a copy; the kernel may have left a
-/// beginning of the range cloned then.
+/// EDQUOT, ENOMEM or EFBIG never turns into a copy. Nothing is kept to undo it: what it came to counts as
+/// done, and what comes behind is as it was.
 #[pyfunction]
 #[pyo3(signature = (
     src, dst, length=None, *, src_offset=0, dst_offset=0, sparse="keep", cache="keep", server="never",

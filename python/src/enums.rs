@@ -77,41 +77,87 @@ impl Mirrored for Reason {
     }
 }
 
-/// What became of one target of a dedupe.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct DedupeStatus(pub(crate) xtent::DedupeStatus);
+/// An enum of core without numbers, as a class whose members have their names as values.
+macro_rules! named {
+    ($name:ident($of:path), $doc:literal, $($text:literal = $variant:ident),*) => {
+        #[doc = $doc]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(crate) struct $name(pub(crate) $of);
 
-const STATUSES: [(&str, xtent::DedupeStatus); 4] = [
-    ("same", xtent::DedupeStatus::Same),
-    ("differs", xtent::DedupeStatus::Differs),
-    ("failed", xtent::DedupeStatus::Failed),
-    ("not-reached", xtent::DedupeStatus::NotReached),
-];
+        impl $name {
+            const MEMBERS: &[(&str, $of)] = {
+                use $of as Of;
+                &[$(($text, Of::$variant)),*]
+            };
+        }
 
-impl Hash for DedupeStatus {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        discriminant(&self.0).hash(state);
+        impl Hash for $name {
+            fn hash<H: Hasher>(&self, state: &mut H) {
+                discriminant(&self.0).hash(state);
+            }
+        }
+
+        impl Mirrored for $name {
+            fn class<'py>(py: Python<'py>) -> PyResult<&'py Bound<'py, PyType>> {
+                static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+                let members = $name::MEMBERS.iter().map(|(name, _)| (upper(name), *name));
+                let made = CLASS.get_or_try_init(py, || class(py, "Enum", stringify!($name), $doc, members))?;
+                Ok(made.bind(py))
+            }
+
+            fn member<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+                let name = $name::MEMBERS.iter().find(|(_, it)| *it == self.0).map(|(name, _)| *name);
+                Self::class(py)?.call1((name,))
+            }
+
+            fn from_member(member: &Bound<'_, PyAny>) -> PyResult<Self> {
+                let value: String = value(member)?.extract()?;
+                let found = $name::MEMBERS.iter().find(|(name, _)| *name == value);
+                found
+                    .map(|(_, it)| $name(*it))
+                    .ok_or_else(|| PyTypeError::new_err(concat!("no ", stringify!($name))))
+            }
+        }
+    };
+}
+
+named! {
+    DedupeStatus(xtent::DedupeStatus), "What became of one target of dedupe_range().",
+    "same" = Same, "differs" = Differs, "failed" = Failed, "not-reached" = NotReached
+}
+
+named! {
+    Protection(xtent::Protection), "What stood between a failed clone and its destination.",
+    "size" = Size, "exchange" = Exchange, "undo" = Undo
+}
+
+impl Protection {
+    /// `None` where nothing did, which is no member.
+    pub(crate) fn of(protection: xtent::Protection) -> Option<Self> {
+        (protection != xtent::Protection::None).then_some(Protection(protection))
     }
 }
 
-impl Mirrored for DedupeStatus {
-    fn class<'py>(py: Python<'py>) -> PyResult<&'py Bound<'py, PyType>> {
-        static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
-        let members = STATUSES.map(|(name, _)| (upper(name), name));
-        let doc = "What became of one target of dedupe_range().";
-        let made = CLASS.get_or_try_init(py, || class(py, "Enum", "DedupeStatus", doc, members))?;
-        Ok(made.bind(py))
-    }
+/// [`xtent::Destination`]; from where to where it changed stands beside it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Word {
+    Untouched,
+    Restored,
+    Changed,
+}
 
-    fn member<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let name = STATUSES.iter().find(|(_, status)| *status == self.0).map(|(name, _)| *name);
-        Self::class(py)?.call1((name,))
-    }
+named! {
+    Destination(Word), "What a clone's destination is after an error.",
+    "untouched" = Untouched, "restored" = Restored, "changed" = Changed
+}
 
-    fn from_member(member: &Bound<'_, PyAny>) -> PyResult<Self> {
-        let value: String = value(member)?.extract()?;
-        let status = STATUSES.iter().find(|(name, _)| *name == value);
-        status.map(|(_, status)| DedupeStatus(*status)).ok_or_else(|| PyTypeError::new_err("no DedupeStatus"))
+impl From<xtent::Destination> for Destination {
+    fn from(destination: xtent::Destination) -> Self {
+        Destination(match destination {
+            xtent::Destination::Untouched => Word::Untouched,
+            xtent::Destination::Restored => Word::Restored,
+            xtent::Destination::Changed { .. } => Word::Changed,
+        })
     }
 }
 
@@ -181,4 +227,4 @@ macro_rules! convert {
     )*};
 }
 
-convert! { Reason DedupeStatus ExtentFlags }
+convert! { Reason DedupeStatus Destination Protection ExtentFlags }

@@ -44,13 +44,15 @@ mod _xtent {
     #[pymodule_export]
     use crate::stage::{Stage, stage};
 
-    use crate::enums::{DedupeStatus, ExtentFlags, Mirrored, Reason};
+    use crate::enums::{DedupeStatus, Destination, ExtentFlags, Mirrored, Protection, Reason};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         let py = module.py();
         module.add("Reason", Reason::class(py)?)?;
         module.add("DedupeStatus", DedupeStatus::class(py)?)?;
+        module.add("Destination", Destination::class(py)?)?;
+        module.add("Protection", Protection::class(py)?)?;
         module.add("ExtentFlags", ExtentFlags::class(py)?)?;
         module.add("__version__", xtent::VERSION)
     }

@@ -1,6 +1,6 @@
 //! What happened to how many bytes.
 
-use crate::enums::Reason;
+use crate::enums::{Destination, Protection, Reason};
 use crate::preserve::{Kept, NOTHING};
 use crate::record::record;
 
@@ -29,6 +29,17 @@ record! {
         /// Bytes that a server copied without sending them here, which only server="allow" lets it do. It
         /// may have shared them instead.
         bytes_server: u64 = 0,
+        /// After an error of a clone, what the destination is now. (After clone_or_copy_range(): behind
+        /// the bytes that are done.)
+        destination: Option<Destination> = None,
+        /// With CHANGED, an offset in the destination.
+        changed_from: Option<u64> = None,
+        /// With CHANGED, an offset in the destination; None also where it is not known.
+        changed_to: Option<u64> = None,
+        /// clone_range() only: what stood between a failure and the destination.
+        protection: Option<Protection> = None,
+        /// Bytes of space that were set aside, during the call, for the way back.
+        undo_reserve: u64 = 0,
     }
 
     /// Bytes of the range that are done, from its beginning on, whichever way they went.
@@ -41,6 +52,10 @@ record! {
 
 impl From<xtent::Report> for Report {
     fn from(report: xtent::Report) -> Self {
+        let (changed_from, changed_to) = match report.destination {
+            Some(xtent::Destination::Changed { from, to }) => (Some(from), (to != u64::MAX).then_some(to)),
+            _ => (None, None),
+        };
         Report {
             bytes_copied: report.bytes_copied,
             bytes_cloned: report.bytes_cloned,
@@ -51,6 +66,11 @@ impl From<xtent::Report> for Report {
             alignment: (report.alignment != 0).then_some(report.alignment),
             unkept: Kept(report.unkept),
             bytes_server: report.bytes_server,
+            destination: report.destination.map(Destination::from),
+            changed_from,
+            changed_to,
+            protection: Protection::of(report.protection),
+            undo_reserve: report.undo_reserve,
         }
     }
 }

@@ -7,11 +7,23 @@ import pickle
 import pytest
 
 import xtent
-from xtent import Ability, Capabilities, DedupeResult, DedupeStatus, Extent, ExtentFlags, Reason, Report
+from xtent import (
+    Ability,
+    Capabilities,
+    DedupeResult,
+    DedupeStatus,
+    Destination,
+    Extent,
+    ExtentFlags,
+    Protection,
+    Reason,
+    Report,
+)
 
 RESULTS = [
     Report(),
     Report(1, 2, 3, Reason.NO_SPACE, 28, Reason.MISALIGNED, 4096),
+    Report(destination=Destination.CHANGED, changed_from=0, protection=Protection.UNDO, undo_reserve=65536),
     DedupeResult(DedupeStatus.FAILED, 22, Reason.MISALIGNED),
     DedupeResult(DedupeStatus.DIFFERS, compared=5, shared=4, already_shared=0, differs_at=5),
     Ability(None),
@@ -71,7 +83,7 @@ def test_match() -> None:
                 return f"failed: {errno} {reason and reason.name}"
         return "else"
 
-    assert [told(result) for result in RESULTS[:4]] == ["copied 0", "full", "failed: 22 MISALIGNED", "else"]
+    assert [told(result) for result in RESULTS[:5]] == ["copied 0", "full", "copied 0", "failed: 22 MISALIGNED", "else"]
 
 
 def test_bytes() -> None:

@@ -28,6 +28,8 @@ struct call {
     uint64_t cancel_after;
     int alarms;
     long uid;
+    uint32_t undo, atomic;
+    int scratch, keep;
 };
 
 static void fail(const char *what)
@@ -136,6 +138,16 @@ static void parse(struct call *call, char *words)
             call->alarms = 1;
         else if (!strcmp(word, "uid"))
             call->uid = atol(value);
+        else if (!strcmp(word, "undo"))
+            call->undo = !strcmp(value, "auto")   ? XTENT_UNDO_AUTO
+                         : !strcmp(value, "best") ? XTENT_UNDO_BEST
+                                                  : XTENT_UNDO_OFF;
+        else if (!strcmp(word, "atomic"))
+            call->atomic = !strcmp(value, "best") ? XTENT_ATOMIC_BEST : XTENT_ATOMIC_REQUIRED;
+        else if (!strcmp(word, "scratch"))
+            call->scratch = slots[atoi(value)];
+        else if (!strcmp(word, "keep"))
+            call->keep = 1;
         else
             fail("unknown key");
     }
@@ -195,6 +207,26 @@ static void say_copied(int64_t result, const struct xtent_report *report)
            (unsigned long long)report->bytes_cloned, (unsigned long long)report->bytes_hole,
            (unsigned long long)report->bytes_server, report->fallback,
            (unsigned long long)report->alignment, report->error, report->reason);
+    printf(" dest=%u,%llu,%llu prot=%u", report->destination, (unsigned long long)report->changed_from,
+           (unsigned long long)report->changed_to, report->protection);
+}
+
+static void clone(const struct call *call, int src, int dst)
+{
+    struct xtent_clone_options options = XTENT_CLONE_OPTIONS_INIT;
+    struct xtent_report report = XTENT_REPORT_INIT;
+
+    options.undo = call->undo;
+    options.atomic = call->atomic;
+    options.scratch_dir = call->scratch;
+    options.keep_undo = call->keep;
+    say_copied(xtent_clone_range(src, call->src_off, dst, call->to_off[0], call->len, &options, &report), &report);
+    if (report.undo_fd) {
+        printf(" kept=%lld", (long long)lseek(report.undo_fd, 0, SEEK_END));
+        close(report.undo_fd);
+    } else {
+        printf(" kept=-");
+    }
 }
 
 static void say_known(uint64_t number)
@@ -266,7 +298,7 @@ static void call_verb(struct call *call)
     if (!strcmp(call->verb, "copy_range")) {
         say_copied(xtent_copy_range(src, call->src_off, dst, call->to_off[0], call->len, &options, &report), &report);
     } else if (!strcmp(call->verb, "clone_range")) {
-        say_copied(xtent_clone_range(src, call->src_off, dst, call->to_off[0], call->len, NULL, &report), &report);
+        clone(call, src, dst);
     } else if (!strcmp(call->verb, "clone_or_copy_range")) {
         say_copied(xtent_clone_or_copy_range(src, call->src_off, dst, call->to_off[0], call->len, &options, &report),
                    &report);

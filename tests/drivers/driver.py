@@ -9,6 +9,8 @@ from urllib.parse import unquote_to_bytes
 import xtent
 
 TO_END = 2**64 - 1
+DESTINATION = {None: 0, **{word: i + 1 for i, word in enumerate(xtent.Destination)}}
+PROTECTION = {None: 0, **{way: i + 1 for i, way in enumerate(xtent.Protection)}}
 STATUS = {
     xtent.DedupeStatus.NOT_REACHED: 0,
     xtent.DedupeStatus.SAME: 1,
@@ -16,7 +18,7 @@ STATUS = {
     xtent.DedupeStatus.FAILED: 3,
 }
 CHOICES = ("sparse", "cache", "server")
-WORDS = ("verb", *CHOICES)
+WORDS = ("verb", "undo", "atomic", *CHOICES)
 ANSWER = {None: 0, True: 1, False: 2}
 
 # Each a number, and whether it is ours to close.
@@ -86,6 +88,8 @@ def report_words(report, value, error=None):
         f" value={value} bytes={report.bytes} copied={report.bytes_copied} cloned={report.bytes_cloned}"
         f" hole={report.bytes_hole} server={report.bytes_server} fallback={code(report.fallback)} alignment={report.alignment or 0}"
         f" end={report.errno or 0},{code(report.reason)}"
+        f" dest={DESTINATION[report.destination]},{report.changed_from or 0},{changed_to(report)}"
+        f" prot={PROTECTION[report.protection]}"
     )
 
 
@@ -106,16 +110,37 @@ def ability(found):
     return f"{ANSWER[found.answer]},{found.errno or 0},{code(found.reason)}"
 
 
-def move(verb, call):
+def changed_to(report):
+    if report.destination is not xtent.Destination.CHANGED:
+        return 0
+    return TO_END if report.changed_to is None else report.changed_to
+
+
+def move(verb, call, **options):
     slot, offset = call["to"][0]
-    choices = {name: call[name] for name in CHOICES if name in call}
+    options |= {name: call[name] for name in CHOICES if name in call}
     try:
         report = verb(
-            call["src"], slots[slot][0], call["len"], src_offset=call["src_off"], dst_offset=offset, **choices
+            call["src"], slots[slot][0], call["len"], src_offset=call["src_off"], dst_offset=offset, **options
         )
     except OSError as error:
-        return report_words(error.report, "-", error)
-    return report_words(report, 0 if verb is xtent.clone_range else report.bytes)
+        return report_words(error.report, "-", error) + kept(error)
+    return report_words(report, 0 if verb is xtent.clone_range else report.bytes) + kept(None)
+
+
+def kept(error):
+    number = getattr(error, "undo_fd", None)
+    if number is None:
+        return " kept=-"
+    with open(number, "rb") as file:
+        return f" kept={os.fstat(file.fileno()).st_size}"
+
+
+def clone(call):
+    options = {word: call[word] for word in ("undo", "atomic") if word in call}
+    if "scratch" in call:
+        options["scratch_dir"] = slots[call["scratch"]][0]
+    return move(xtent.clone_range, call, keep_undo="keep" in call, **options)
 
 
 def dedupe(call):
@@ -143,7 +168,9 @@ def probe(call):
 
 def answer(call):
     verb = call["verb"]
-    if verb in ("copy_range", "clone_range", "clone_or_copy_range"):
+    if verb == "clone_range":
+        return clone(call)
+    if verb in ("copy_range", "clone_or_copy_range"):
         return move(getattr(xtent, verb), call)
     looks = {"dedupe_range": dedupe, "extents": extents, "shared_bytes": shared_bytes, "probe": probe}[verb]
     try:

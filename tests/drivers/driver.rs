@@ -8,6 +8,7 @@
 //! opened FD ...                          or -errno
 //! call verb=NAME src=SLOT src_off=N len=N to=SLOT,OFFSET ... [sparse=WORD] [cache=WORD] [server=WORD]
 //!      [cancel=before | cancel=after,BYTES] [alarms=1] [uid=N]
+//!      [undo=WORD] [atomic=WORD] [scratch=SLOT] [keep=1]
 //! done errno=N reason=N ...              what the verb says; then for each slot the file position (set to 3
 //!                                        before the call) and whether a POSIX lock was taken before the call
 //! ```
@@ -22,8 +23,8 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStringExt;
 
 use xtent::{
-    Ability, Answer, Cache, Control, CopyOptions, DedupeOptions, DedupeResult, DedupeStatus, DedupeTarget,
-    Error, Reason, Report, Server, Sparse,
+    Ability, Answer, Atomic, Cache, CloneOptions, Control, CopyOptions, DedupeOptions, DedupeResult,
+    DedupeStatus, DedupeTarget, Destination, Error, Protection, Reason, Report, Server, Sparse, Undo,
 };
 
 enum Slot {
@@ -114,6 +115,10 @@ struct Call {
     cancel_after: Option<u64>,
     alarms: bool,
     uid: Option<u32>,
+    undo: Option<String>,
+    atomic: Option<String>,
+    scratch: Option<usize>,
+    keep: bool,
 }
 
 impl Call {
@@ -146,6 +151,10 @@ impl Call {
                 },
                 "alarms" => call.alarms = true,
                 "uid" => call.uid = Some(number() as u32),
+                "undo" => call.undo = Some(value.into()),
+                "atomic" => call.atomic = Some(value.into()),
+                "scratch" => call.scratch = Some(number() as usize),
+                "keep" => call.keep = true,
                 _ => panic!("unknown key {key}"),
             }
         }
@@ -234,7 +243,13 @@ fn verb(call: &Call, slots: &[Slot]) -> String {
         }
         "clone_range" => {
             let (dst, dst_off) = to(0);
-            copied(xtent::clone_range(src, call.src_off, dst, dst_off, call.len), |_| 0)
+            let mut kept = None;
+            let options = clone_options(call, slots, &mut kept);
+            let answer =
+                copied(xtent::clone_range(src, call.src_off, dst, dst_off, call.len, options), |_| 0);
+            let size =
+                |file: OwnedFd| std::fs::File::from(file).metadata().expect("a file").len().to_string();
+            format!("{answer} kept={}", kept.map_or("-".into(), size))
         }
         "clone_or_copy_range" => {
             let (dst, dst_off) = to(0);
@@ -272,6 +287,26 @@ fn verb(call: &Call, slots: &[Slot]) -> String {
     }
 }
 
+fn clone_options<'a>(call: &Call, slots: &'a [Slot], kept: &'a mut Option<OwnedFd>) -> CloneOptions<'a> {
+    let mut options = CloneOptions::new();
+    options.undo = match call.undo.as_deref() {
+        None => options.undo,
+        Some("auto") => Undo::Auto,
+        Some("best") => Undo::Best,
+        Some("off") => Undo::Off,
+        Some(other) => panic!("unknown undo {other}"),
+    };
+    options.atomic = match call.atomic.as_deref() {
+        None => options.atomic,
+        Some("best") => Atomic::Best,
+        Some("required") => Atomic::Required,
+        Some(other) => panic!("unknown atomic {other}"),
+    };
+    options.scratch_dir = call.scratch.map(|slot| slots[slot].fd());
+    options.keep_undo = call.keep.then_some(kept);
+    options
+}
+
 /// What C returns on success is the `value`.
 fn copied(result: xtent::Result<Report>, value: impl Fn(&Report) -> u64) -> String {
     let (report, value) = match &result {
@@ -279,7 +314,7 @@ fn copied(result: xtent::Result<Report>, value: impl Fn(&Report) -> u64) -> Stri
         Err(error) => (error.report, "-".into()),
     };
     let words = format!(
-        " value={value} bytes={} copied={} cloned={} hole={} server={} fallback={} alignment={} end={},{}",
+        " value={value} bytes={} copied={} cloned={} hole={} server={} fallback={} alignment={} end={},{} dest={} prot={}",
         report.bytes(),
         report.bytes_copied,
         report.bytes_cloned,
@@ -288,7 +323,19 @@ fn copied(result: xtent::Result<Report>, value: impl Fn(&Report) -> u64) -> Stri
         report.fallback.code(),
         report.alignment,
         report.errno,
-        report.reason.code()
+        report.reason.code(),
+        match report.destination {
+            None => "0,0,0".into(),
+            Some(Destination::Untouched) => "1,0,0".into(),
+            Some(Destination::Restored) => "2,0,0".into(),
+            Some(Destination::Changed { from, to }) => format!("3,{from},{to}"),
+        },
+        match report.protection {
+            Protection::None => 0,
+            Protection::Size => 1,
+            Protection::Exchange => 2,
+            Protection::Undo => 3,
+        }
     );
     status(result.err()) + &words
 }

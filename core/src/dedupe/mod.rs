@@ -1,6 +1,5 @@
 //! `dedupe_range`: shares blocks only where the bytes are already equal.
 
-mod compare;
 mod run;
 
 use std::os::fd::BorrowedFd;

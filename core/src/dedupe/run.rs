@@ -14,8 +14,8 @@ use crate::reason::Reason;
 use crate::sys::dedupe::{MAX_TARGETS, Outcome, dedupe_range};
 use crate::sys::{self, Errno};
 
-use super::compare::equal_prefix;
 use super::{DedupeResult, DedupeStatus, DedupeTarget};
+use crate::compare::equal_prefix;
 
 /// So much of one target is asked of the kernel at once, in bytes. It would take 1 GiB, but cannot be
 /// stopped meanwhile.

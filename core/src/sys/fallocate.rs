@@ -1,8 +1,15 @@
-//! `fallocate(2)`: holes.
+//! `fallocate(2)`: space in advance, and holes.
 
 use std::os::fd::{AsRawFd, BorrowedFd};
 
 use super::{Result, check};
+
+/// Gives the file blocks for `len` bytes at its beginning, which read as zeros. Its size stays as it is.
+pub(crate) fn reserve(fd: BorrowedFd<'_>, len: u64) -> Result<()> {
+    // SAFETY: fallocate takes numbers only.
+    check(unsafe { libc::fallocate64(fd.as_raw_fd(), libc::FALLOC_FL_KEEP_SIZE, 0, len as i64) })?;
+    Ok(())
+}
 
 /// Turns `len` bytes at `offset` into a hole; partial blocks at its ends are zeroed. The file's size
 /// stays as it is.

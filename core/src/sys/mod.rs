@@ -19,12 +19,15 @@ pub(crate) mod names;
 pub(crate) mod open;
 pub(crate) mod page;
 pub(crate) mod pipe;
+pub(crate) mod proc;
 pub(crate) mod random;
 pub(crate) mod signal;
 pub(crate) mod splice;
 pub(crate) mod stat;
 pub(crate) mod sync;
+pub(crate) mod truncate;
 pub(crate) mod xattr;
+pub(crate) mod xfs;
 
 /// An error number of the kernel, as in `<errno.h>`; always positive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -12,8 +12,10 @@ __all__ = [
     "Capabilities",
     "DedupeResult",
     "DedupeStatus",
+    "Destination",
     "Extent",
     "ExtentFlags",
+    "Protection",
     "Reason",
     "Report",
     "Stage",
@@ -104,6 +106,8 @@ class Reason(enum.Enum):
     """The kernel or process ran out of memory."""
     INTERRUPTED = 28
     """Signals interrupted the call before it made progress."""
+    NO_SCRATCH_DIRECTORY = 29
+    """There is no directory on the destination's filesystem to make an unlinked file in."""
     EXISTS = 33
     """Something has the destination's name already."""
     NOT_FOUND = 34
@@ -116,8 +120,34 @@ class Reason(enum.Enum):
     """A path has no name for a file, or one that the filesystem does not take."""
     TOO_MANY_LINKS = 40
     """A symbolic link where none is followed, or too many of them."""
+    CANNOT_EXCHANGE = 41
+    """The range cannot be exchanged in one moment: not on this filesystem, or not with these files, or
+    not there.
+    """
+    UNDO_IMPOSSIBLE = 42
+    """The destination's old range cannot be kept, and so not be put back after a failure."""
     NOT_A_DIRECTORY = 44
     """Something on a path is no directory."""
+
+class Destination(enum.Enum):
+    """What a clone's destination is after an error."""
+
+    UNTOUCHED = "untouched"
+    """As it was; nothing was changed."""
+    RESTORED = "restored"
+    """As it was again: bytes, holes, size, and the modification time where the caller owns the file."""
+    CHANGED = "changed"
+    """From changed_from up to changed_to it may be other than it was; outside it is as it was."""
+
+class Protection(enum.Enum):
+    """What stood between a failed clone and its destination."""
+
+    SIZE = "size"
+    """The range was empty: the old size is enough to go back."""
+    EXCHANGE = "exchange"
+    """The range changed in one moment."""
+    UNDO = "undo"
+    """The old range was kept aside."""
 
 class DedupeStatus(enum.Enum):
     """What became of one target of dedupe_range()."""
@@ -151,7 +181,9 @@ class ExtentFlags(enum.Flag):
 class Report:
     """What a verb did, on success and on failure alike. All amounts are bytes of the range asked for."""
 
-    __match_args__: ClassVar[tuple[str, str, str, str, str, str, str, str, str]]
+    __match_args__: ClassVar[
+        tuple[str, str, str, str, str, str, str, str, str, str, str, str, str, str]
+    ]
 
     def __new__(
         cls,
@@ -164,6 +196,11 @@ class Report:
         alignment: int | None = None,
         unkept: Iterable[_Kept] = ...,
         bytes_server: int = 0,
+        destination: Destination | None = None,
+        changed_from: int | None = None,
+        changed_to: int | None = None,
+        protection: Protection | None = None,
+        undo_reserve: int = 0,
     ) -> Report: ...
     @property
     def bytes_copied(self) -> int:
@@ -200,6 +237,23 @@ class Report:
         """Bytes that a server copied without sending them here, which only server="allow" lets it do. It
         may have shared them instead.
         """
+    @property
+    def destination(self) -> Destination | None:
+        """After an error of a clone, what the destination is now. (After clone_or_copy_range(): behind
+        the bytes that are done.)
+        """
+    @property
+    def changed_from(self) -> int | None:
+        """With CHANGED, an offset in the destination."""
+    @property
+    def changed_to(self) -> int | None:
+        """With CHANGED, an offset in the destination; None also where it is not known."""
+    @property
+    def protection(self) -> Protection | None:
+        """clone_range() only: what stood between a failure and the destination."""
+    @property
+    def undo_reserve(self) -> int:
+        """Bytes of space that were set aside, during the call, for the way back."""
     @property
     def bytes(self) -> int:
         """Bytes of the range that are done, from its beginning on, whichever way they went."""
@@ -421,22 +475,40 @@ def clone_range(
     *,
     src_offset: int = 0,
     dst_offset: int = 0,
+    undo: Literal["auto", "best", "off"] = "auto",
+    atomic: Literal["best", "required"] = "best",
+    scratch_dir: FileDescriptorLike | None = None,
+    keep_undo: bool = False,
 ) -> Report:
-    """Make a range of dst share the blocks of src: whole, or an error. It never copies instead.
+    """Make a range of dst share the blocks of src: all of it, or an error. It never copies instead.
 
     src and dst are ints or objects with fileno(). Offsets and length, in bytes, must be multiples of the
     filesystem's block size; the length need not be where the range ends at the end of the source and does
     not land inside the destination. A length of None is the rest of the source. What waits in the buffer
     of a Python file object is not in the file yet: flush() first.
 
+    The kernel's clone is not all or nothing: when the disk is full, it leaves a beginning of the range
+    cloned. So where old bytes lie in the range, they are exchanged in one moment (XFS made with that
+    feature) or kept aside in an unlinked file, with some space, and cloned back after a failure;
+    report.protection says how. undo="auto" clones nothing where they cannot be kept (dst must be open for
+    reading too, for one), "best" goes on without, "off" keeps nothing. atomic="required" clones nothing
+    where the range cannot be exchanged. The way back is visible while it runs, overwrites what others
+    write meanwhile, and is not taken by a killed process.
+
+    Unlinked files are made in scratch_dir, the descriptor of a directory on the same filesystem, or else in
+    the directory that dst is found in. With keep_undo, an error that left dst CHANGED has an attribute
+    undo_fd: the descriptor of a file with the old bytes at their offsets and the old size, yours to
+    close; None when there is none.
+
     Once begun it ends: Ctrl-C waits for it.
 
-    Raises OSError, with the attributes reason and report. The destination is unchanged after a refusal:
-    EINVAL length 0, misaligned (report.alignment is what is needed), overlap, past the end of the source,
-    a partial block inside the destination, a file with and one without chattr +C; EISDIR, EINVAL and
-    EXDEV for what is no regular file; EOPNOTSUPP this filesystem or mount cannot; EXDEV two filesystems;
-    EBADF not open, not open for that, or append-only; EFBIG; EOVERFLOW; EPERM, ETXTBSY and EROFS. After
-    ENOSPC, EDQUOT, EIO or ENOMEM the kernel may have left a beginning of the range cloned.
+    Raises OSError, with the attributes reason and report; report.destination says what dst is then, and that
+    is always true. EINVAL length 0, misaligned (report.alignment is what is needed), overlap, past the end
+    of the source, a partial block inside the destination, a file with and one without chattr +C; EISDIR,
+    EINVAL and EXDEV for what is no regular file; EOPNOTSUPP this filesystem or mount cannot; EXDEV two
+    filesystems; EBADF not open, not open for that, or append-only; EFBIG; EOVERFLOW; EPERM, ETXTBSY and
+    EROFS; ENOSPC, EDQUOT, EIO, ENOMEM. What keeps the old bytes from being kept has a reason of its own:
+    NO_SCRATCH_DIRECTORY, DESTINATION_NOT_READABLE, UNDO_IMPOSSIBLE, CANNOT_EXCHANGE.
     """
 
 def clone_or_copy_range(
@@ -461,8 +533,8 @@ def clone_or_copy_range(
     whatever its length.
 
     Raises OSError as copy_range() does, when nothing was done yet. A clone that fails with EIO, ENOSPC,
-    EDQUOT, ENOMEM or EFBIG is such an error and never turns into a copy; the kernel may have left a
-    beginning of the range cloned then.
+    EDQUOT, ENOMEM or EFBIG never turns into a copy. Nothing is kept to undo it: what it came to counts as
+    done, and what comes behind is as it was.
     """
 
 def dedupe_range(

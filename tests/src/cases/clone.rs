@@ -16,6 +16,8 @@ pub(super) fn cases() -> Vec<Case> {
     cases.extend(tails());
     cases.extend(one_file());
     cases.extend(flags());
+    cases.extend(kept_whole());
+    cases.extend(options());
     cases.into_iter().map(Case::refused_where_nothing_is_shared).collect()
 }
 
@@ -141,9 +143,80 @@ fn flags() -> Vec<Case> {
         two_files(name, FLAGS, call).on(SHARING, cloned(64 * K))
     };
     vec![
-        flags("destination O_WRONLY", O_RDONLY, O_WRONLY),
         flags("source O_APPEND", O_RDWR | O_APPEND, O_RDWR),
         flags("both O_DIRECT", O_RDONLY | O_DIRECT, O_RDWR | O_DIRECT),
         flags("destination O_SYNC", O_RDONLY, O_RDWR | O_SYNC),
+    ]
+}
+
+/// What stands between a failure and the destination.
+fn kept_whole() -> Vec<Case> {
+    const SIZE: &str =
+        "contract: clone: destination range empty or past its end of file: only the old size is needed";
+    const UNDO: &str = "contract: clone: undo: the old range is cloned aside first";
+    let way = |name, cites, dst: File, dst_off, way| {
+        files(name, cites, data(1, 64 * K), dst, clone("src", 0, "dst", dst_off, TO_END))
+            .on(SHARING, cloned(64 * K).by(way))
+    };
+    vec![
+        way("nothing to lose: an empty file", SIZE, empty().into(), 0, Protection::Size),
+        way("nothing to lose: at the end", SIZE, data(2, 64 * K).into(), 64 * K, Protection::Size),
+        way("nothing to lose: behind a ragged end", SIZE, data(2, 5000).into(), 8 * K, Protection::Size),
+        way("nothing to lose: a hole", SIZE, [hole(128 * K)].into(), 32 * K, Protection::Size),
+        way("kept aside: the whole file", UNDO, data(2, 64 * K).into(), 0, Protection::Undo),
+        way("kept aside: a longer file", UNDO, data(2, 128 * K).into(), 32 * K, Protection::Undo),
+        way("kept aside: a ragged end", UNDO, data(2, 50_000).into(), 4 * K, Protection::Undo),
+        way(
+            "kept aside: a file of holes",
+            UNDO,
+            [hole(16 * K), data(2, 8 * K), hole(100 * K), data(3, 4 * K)].into(),
+            0,
+            Protection::Undo,
+        ),
+    ]
+}
+
+fn options() -> Vec<Case> {
+    const OPTIONS: &str =
+        "contract: clone: undo = auto | best | off, atomic = best | required, scratch_dir, keep_undo";
+    let call = || clone("src", 0, "dst", 0, 64 * K);
+    let unreadable = refused(EBADF, Reason::DestinationNotReadable);
+    vec![
+        two_files("undo auto, said aloud", OPTIONS, call().undo("auto").atomic("best"))
+            .on(SHARING, cloned(64 * K).by(Protection::Undo)),
+        two_files("undo best", OPTIONS, call().undo("best")).on(SHARING, cloned(64 * K).by(Protection::Undo)),
+        two_files("undo off", OPTIONS, call().undo("off")).on(SHARING, cloned(64 * K).by(Protection::None)),
+        two_files("keep_undo, with nothing to keep", OPTIONS, call().keep_undo())
+            .on(SHARING, cloned(64 * K).by(Protection::Undo)),
+        two_files("scratch_dir", OPTIONS, call().scratch("scratch"))
+            .file("scratch", File::Directory)
+            .on(SHARING, cloned(64 * K).by(Protection::Undo)),
+        two_files("scratch_dir that is no directory", OPTIONS, call().scratch("src").scratch_flags(O_RDONLY))
+            .on(SHARING, refused(libc::ENOTDIR, Reason::NoScratchDirectory)),
+        two_files("destination O_WRONLY", OPTIONS, call().dst_flags(O_WRONLY)).on(SHARING, unreadable),
+        two_files("destination O_WRONLY, undo best", OPTIONS, call().dst_flags(O_WRONLY).undo("best"))
+            .on(SHARING, cloned(64 * K).by(Protection::None)),
+        two_files("destination O_WRONLY, undo off", OPTIONS, call().dst_flags(O_WRONLY).undo("off"))
+            .on(SHARING, cloned(64 * K).by(Protection::None)),
+        files(
+            "destination O_WRONLY, nothing to lose",
+            OPTIONS,
+            data(1, 64 * K),
+            empty(),
+            call().dst_flags(O_WRONLY),
+        )
+        .on(SHARING, cloned(64 * K).by(Protection::Size)),
+        two_files("atomic required", OPTIONS, call().atomic("required"))
+            .on(SHARING, refused(EOPNOTSUPP, Reason::CannotExchange)),
+        two_files(
+            "atomic required, and no clone either",
+            OPTIONS,
+            clone("src", 1, "dst", 0, 4 * K).atomic("required"),
+        )
+        .on(SHARING, refused(EINVAL, Reason::Misaligned)),
+        two_files("somebody else's directory", OPTIONS, call().uid(NOBODY))
+            .on(SHARING, refused(libc::EACCES, Reason::NoScratchDirectory)),
+        two_files("somebody else's directory, undo best", OPTIONS, call().uid(NOBODY).undo("best"))
+            .on(SHARING, cloned(64 * K).by(Protection::None)),
     ]
 }

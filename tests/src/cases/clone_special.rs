@@ -140,7 +140,8 @@ fn attributes() -> Vec<Case> {
         case(
             "clone: clears set-user-id",
             "kernel-facts 1: suid cleared by clone (uid 1000 owner: 04755 to 0755)",
-            clone("src", 0, "dst", 0, TO_END).uid(NOBODY),
+            // No unlinked file can be made in the directory.
+            clone("src", 0, "dst", 0, TO_END).uid(NOBODY).undo("best"),
         )
         .file("src", data(1, 64 * K))
         .file("dst", file(data(2, 64 * K)).owner(NOBODY).mode(0o4755))

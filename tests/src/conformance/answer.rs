@@ -2,7 +2,7 @@
 
 use super::call::{Call, Verb};
 use super::case::Face;
-use super::outcome::{Abilities, Ability, Done, Outcome, Refused, Run, Status, Target, Way};
+use super::outcome::{Abilities, Ability, Done, Outcome, Protection, Refused, Run, Status, Target, Way};
 use super::reason::Reason;
 
 /// The words `key=value` of a driver's line; a key may come more than once.
@@ -53,21 +53,7 @@ impl Answer {
     pub(crate) fn sentences(&self, call: &Call, face: Face) -> Vec<String> {
         let mut said = vec![self.error(call, face)];
         match call.verb {
-            Verb::CopyRange | Verb::CloneRange | Verb::CloneOrCopyRange => said.push(format!(
-                "value {}, {} bytes: {} copied, {} cloned, {} hole, {} by a server; fallback {}, alignment {}, ended by {}",
-                self.first("value"),
-                self.first("bytes"),
-                self.first("copied"),
-                self.first("cloned"),
-                self.first("hole"),
-                self.first("server"),
-                reason(self.first("fallback")),
-                self.first("alignment"),
-                self.first("end").split_once(',').map_or_else(
-                    || "missing".into(),
-                    |(errno, code)| format!("{} {}", errno_name(errno.parse().unwrap_or(-1)), reason(code))
-                ),
-            )),
+            Verb::CopyRange | Verb::CloneRange | Verb::CloneOrCopyRange => said.extend(self.moved(call)),
             Verb::DedupeRange => said.extend(self.all("t").map(said_of_target)),
             Verb::Extents => said.extend(joined(&self.extents()).iter().map(describe_run)),
             Verb::SharedBytes => said.extend(self.all("value").map(|value| format!("{value} bytes"))),
@@ -80,6 +66,40 @@ impl Answer {
             Verb::Probe => {}
         }
         said
+    }
+
+    /// What a verb that writes did.
+    fn moved(&self, call: &Call) -> Vec<String> {
+        let end = self.first("end").split_once(',').map_or_else(
+            || "missing".into(),
+            |(errno, code)| format!("{} {}", errno_name(errno.parse().unwrap_or(-1)), reason(code)),
+        );
+        let mut said = vec![format!(
+            "value {}, {} bytes: {} copied, {} cloned, {} hole, {} by a server; fallback {}, alignment {}, ended by {end}",
+            self.first("value"),
+            self.first("bytes"),
+            self.first("copied"),
+            self.first("cloned"),
+            self.first("hole"),
+            self.first("server"),
+            reason(self.first("fallback")),
+            self.first("alignment"),
+        )];
+        if call.verb == Verb::CloneRange {
+            let word = match self.first("dest") {
+                "0,0,0" => "as asked for".into(),
+                "1,0,0" => "untouched".into(),
+                other => format!("not of this table: {other}"),
+            };
+            said.push(format!("destination {word}, undo file {}", self.first("kept")));
+        }
+        said
+    }
+
+    /// What stood between a failure and the destination.
+    pub(crate) fn protection(&self) -> Option<Protection> {
+        use Protection::*;
+        [None, Size, Exchange, Undo].into_iter().find(|it| self.first("prot") == (*it as u8).to_string())
     }
 
     fn error(&self, call: &Call, face: Face) -> String {
@@ -120,6 +140,10 @@ pub(crate) fn expected(call: &Call, face: Face, outcome: &Outcome) -> Vec<String
             }
             said.push(format!("alignment {}", abilities.alignment()));
         }
+    }
+    if call.verb == Verb::CloneRange {
+        let word = if matches!(outcome, Outcome::Refused(_)) { "untouched" } else { "as asked for" };
+        said.push(format!("destination {word}, undo file -"));
     }
     said
 }

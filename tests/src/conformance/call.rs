@@ -46,6 +46,16 @@ pub(crate) enum Cancel {
     After(u64),
 }
 
+/// What may be asked of a clone, in the words of Python; `None` leaves the library's default.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct CloneOptions {
+    pub(crate) undo: Option<&'static str>,
+    pub(crate) atomic: Option<&'static str>,
+    /// A directory.
+    pub(crate) scratch: Option<End>,
+    pub(crate) keep_undo: bool,
+}
+
 #[derive(Debug, Clone)]
 pub(crate) struct Call {
     pub(crate) verb: Verb,
@@ -64,6 +74,7 @@ pub(crate) struct Call {
     pub(crate) uid: Option<u32>,
     /// RLIMIT_FSIZE during the call.
     pub(crate) limit: Option<u64>,
+    pub(crate) clone: CloneOptions,
 }
 
 fn call(verb: Verb, src: &str, src_off: u64, targets: Vec<End>, len: u64) -> Call {
@@ -79,6 +90,7 @@ fn call(verb: Verb, src: &str, src_off: u64, targets: Vec<End>, len: u64) -> Cal
         alarms: false,
         uid: None,
         limit: None,
+        clone: CloneOptions::default(),
     }
 }
 
@@ -161,6 +173,33 @@ impl Call {
 
     pub(crate) fn limit(self, limit: u64) -> Self {
         Self { limit: Some(limit), ..self }
+    }
+
+    pub(crate) fn undo(mut self, undo: &'static str) -> Self {
+        self.clone.undo = Some(undo);
+        self
+    }
+
+    pub(crate) fn atomic(mut self, atomic: &'static str) -> Self {
+        self.clone.atomic = Some(atomic);
+        self
+    }
+
+    /// Unlinked files are made there.
+    pub(crate) fn scratch(mut self, directory: &str) -> Self {
+        let flags = libc::O_RDONLY | libc::O_DIRECTORY;
+        self.clone.scratch = Some(End { path: directory.into(), flags, offset: 0 });
+        self
+    }
+
+    pub(crate) fn scratch_flags(mut self, flags: i32) -> Self {
+        self.clone.scratch.as_mut().expect("a scratch directory").flags = flags;
+        self
+    }
+
+    pub(crate) fn keep_undo(mut self) -> Self {
+        self.clone.keep_undo = true;
+        self
     }
 
     /// Whether it may change a target's bytes or size.

@@ -108,6 +108,18 @@ impl Driver {
         if let Some(uid) = call.uid {
             line += &format!(" uid={uid}");
         }
+        let options = &call.clone;
+        for (key, value) in [("undo", options.undo), ("atomic", options.atomic)] {
+            line.extend(value.map(|value| format!(" {key}={value}")));
+        }
+        if options.scratch.is_some() {
+            // Opened last.
+            let slot = if call.same_descriptor { 1 } else { call.targets.len() + 1 };
+            line += &format!(" scratch={slot}");
+        }
+        if options.keep_undo {
+            line += " keep=1";
+        }
         Answer::parse(&self.ask(&line)?)
     }
 }

@@ -14,6 +14,15 @@ pub(crate) enum Outcome {
     Abilities(Abilities),
 }
 
+impl Outcome {
+    pub(crate) fn protection(&self) -> Option<Protection> {
+        match self {
+            Outcome::Done(done) => done.protection,
+            _ => None,
+        }
+    }
+}
+
 /// The way that some bytes went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Way {
@@ -34,6 +43,17 @@ pub(crate) struct Done {
     /// Cloned, but by a filesystem that keeps so few bytes in its metadata, or copies them: by name, because
     /// sharing is not looked for then.
     pub(crate) shares_no_blocks: bool,
+    /// What must have stood between a failure and the destination.
+    pub(crate) protection: Option<Protection>,
+}
+
+/// The codes of the C header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Protection {
+    None = 0,
+    Size = 1,
+    Exchange = 2,
+    Undo = 3,
 }
 
 pub(crate) fn nothing() -> Done {
@@ -97,6 +117,10 @@ impl Done {
 
     pub(crate) fn shares_no_blocks(self) -> Self {
         Self { shares_no_blocks: true, ..self }
+    }
+
+    pub(crate) fn by(self, protection: Protection) -> Self {
+        Self { protection: Some(protection), ..self }
     }
 
     pub(crate) fn bytes(&self, way: Way) -> u64 {

@@ -46,10 +46,13 @@ reasons! {
     Io = 26;
     OutOfMemory = 27;
     Interrupted = 28;
+    NoScratchDirectory = 29;
     Exists = 33;
     NotFound = 34;
     NotDurable = 36;
     InvalidName = 39;
     TooManyLinks = 40;
+    CannotExchange = 41;
+    UndoImpossible = 42;
     NotDirectory = 44;
 }

@@ -204,7 +204,7 @@ impl Run<'_> {
         };
         let call = &self.case.call;
         let opened = if call.same_descriptor { &[][..] } else { &call.targets[..] };
-        let ends = std::iter::once(&call.src).chain(opened);
+        let ends = std::iter::once(&call.src).chain(opened).chain(&call.clone.scratch);
         match self.driver.open(ends.map(|end| (end, stage.opened(end)))) {
             Ok(()) => {}
             Err(Refusal::Open(i, errno)) => {
@@ -230,6 +230,10 @@ impl Run<'_> {
         let (said, wanted) = (answer.sentences(call, self.face), expected(call, self.face, &outcome));
         if said != wanted {
             checked.problems.push(differing(&said, &wanted));
+        }
+        if let Some(wanted) = outcome.protection() {
+            let problem = answer.protection().filter(|found| *found != wanted);
+            checked.problems.extend(problem.map(|found| format!("protected by {found:?}, not {wanted:?}")));
         }
         let looked = checked.descriptors(&answer).and_then(|()| checked.files(&outcome, &answer));
         if let Err(error) = looked {

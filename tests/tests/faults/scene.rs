@@ -6,8 +6,8 @@ use std::os::unix::fs::FileExt;
 
 use tempfile::TempDir;
 use xtent::{
-    Ability, Answer, Capabilities, CopyOptions, DedupeOptions, DedupeResult, DedupeStatus, DedupeTarget,
-    Extent, Report, TO_END,
+    Ability, Answer, Capabilities, CloneOptions, CopyOptions, DedupeOptions, DedupeResult, DedupeStatus,
+    DedupeTarget, Extent, Report, TO_END,
 };
 use xtent_tests::{Filesystem, pattern, scratch};
 
@@ -69,14 +69,14 @@ pub(crate) const SCENES: &[Scene] = &[
     },
     Scene {
         name: "clone over a file",
-        verb: |src, dst| Said::Moved(xtent::clone_range(src, 8192, dst, 4096, 65_536)),
+        verb: |src, dst| Said::Moved(xtent::clone_range(src, 8192, dst, 4096, 65_536, CloneOptions::new())),
         src: SPARSE,
         dst: OLD,
         moves: (8 * K, 4 * K, 64 * K),
     },
     Scene {
         name: "clone to the end",
-        verb: |src, dst| Said::Moved(xtent::clone_range(src, 0, dst, 0, TO_END)),
+        verb: |src, dst| Said::Moved(xtent::clone_range(src, 0, dst, 0, TO_END, CloneOptions::new())),
         src: SPARSE,
         dst: &[(Some(9), 5000)],
         moves: (0, 0, SPARSE_SIZE),

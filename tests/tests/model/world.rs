@@ -8,7 +8,9 @@ use std::path::PathBuf;
 
 use proptest::test_runner::TestCaseError;
 use tempfile::TempDir;
-use xtent::{CopyOptions, DedupeOptions, DedupeStatus, DedupeTarget, Report, StageOptions, TO_END};
+use xtent::{
+    CloneOptions, CopyOptions, DedupeOptions, DedupeStatus, DedupeTarget, Report, StageOptions, TO_END,
+};
 use xtent_tests::{Filesystem, pattern, scratch};
 
 use crate::action::{Action, At, BLOCK, FILES};
@@ -204,6 +206,7 @@ impl World {
             self.files[to.file].as_fd(),
             to.offset,
             len.unwrap_or(TO_END),
+            CloneOptions::new(),
         );
         if !self.can_clone(range, from, to, len) {
             return refused(said, libc::EINVAL);

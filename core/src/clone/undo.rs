@@ -1,0 +1,182 @@
+//! The old range, cloned aside, and the way back.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use super::Span;
+use super::reserve::{self, Reserve};
+use crate::compare::equal_prefix;
+use crate::extents::{Extent, Extents, Sync, pieces_that_may_differ};
+use crate::facts::Kind;
+use crate::range::{Pair, align_down};
+use crate::report::Destination;
+use crate::scratch;
+use crate::sys;
+
+/// So often is the way back tried. What is given back is not always there at once: btrfs hands space out
+/// again when a transaction ends.
+const ATTEMPTS: usize = 3;
+
+/// What the destination was before.
+#[derive(Clone, Copy)]
+pub(super) struct Before {
+    pub(super) size: u64,
+    pub(super) allocated: u64,
+    mtime: (i64, i64),
+}
+
+impl From<&libc::stat64> for Before {
+    fn from(stat: &libc::stat64) -> Self {
+        Before {
+            size: stat.st_size as u64,
+            allocated: stat.st_blocks as u64 * 512,
+            mtime: (stat.st_mtime, stat.st_mtime_nsec),
+        }
+    }
+}
+
+impl Before {
+    /// Puts the modification time back, if it is another now and the caller owns the file.
+    fn restore_mtime(&self, dst: BorrowedFd<'_>) {
+        if sys::stat::fstat(dst).is_ok_and(|stat| Before::from(&stat).mtime != self.mtime) {
+            sys::truncate::set_mtime(dst, self.mtime.0, self.mtime.1).ok();
+        }
+    }
+
+    /// Goes back where no byte of the destination lay at `offset` or behind it.
+    pub(super) fn restore_size(&self, dst: BorrowedFd<'_>, offset: u64) -> Destination {
+        let Ok(now) = sys::stat::fstat(dst) else {
+            return Destination::Changed { from: offset, to: u64::MAX };
+        };
+        let now = Before::from(&now);
+        if now.size == self.size && now.allocated == self.allocated {
+            self.restore_mtime(dst);
+            return Destination::Untouched;
+        }
+        // A hole up to the old size is put back as one.
+        let cut = sys::truncate::set_size(dst, self.size.min(offset));
+        let grown = if self.size > offset { sys::truncate::set_size(dst, self.size) } else { Ok(()) };
+        if cut.and(grown).is_err() {
+            return Destination::Changed { from: offset.min(self.size), to: now.size };
+        }
+        self.restore_mtime(dst);
+        Destination::Restored
+    }
+}
+
+/// An unlinked file that shares the old blocks of `span`, at the same offsets.
+pub(super) struct Undo {
+    file: OwnedFd,
+    span: Span,
+    before: Before,
+    block: u64,
+    reserve: Reserve,
+}
+
+impl Undo {
+    /// Keeps what the destination has in `span`, which is not empty and ends on a block or with the file, in the
+    /// first of two empty files; the other one takes the reserve.
+    pub(super) fn keep(
+        dst: BorrowedFd<'_>,
+        span: Span,
+        before: Before,
+        (kind, block): (Kind, u64),
+        (file, spare): (OwnedFd, OwnedFd),
+    ) -> sys::Result<Undo> {
+        scratch::lies_like(file.as_fd(), dst);
+        sys::clone::clone_range(dst, span.from, file.as_fd(), span.from, span.len())?;
+        let reserve = Reserve::take(spare, reserve::plan(kind))?;
+        Ok(Undo { file, span, before, block, reserve })
+    }
+
+    /// How much room the way back has.
+    pub(super) fn reserved(&self) -> u64 {
+        self.reserve.bytes()
+    }
+
+    /// After a failed clone: makes the destination what it was, and says what it is.
+    pub(super) fn restore(&mut self, dst: BorrowedFd<'_>) -> Destination {
+        let Some(mut changed) = self.difference(dst) else {
+            self.before.restore_mtime(dst);
+            return Destination::Untouched;
+        };
+        self.reserve.release();
+        for attempt in 0..ATTEMPTS {
+            if attempt > 0 {
+                sys::sync::syncfs(dst).ok();
+            }
+            self.put_back(dst, changed);
+            match self.difference(dst) {
+                Some(left) => changed = left,
+                None => {
+                    self.before.restore_mtime(dst);
+                    return Destination::Restored;
+                }
+            }
+        }
+        Destination::Changed { from: changed.from, to: changed.to }
+    }
+
+    /// What fails here shows in the difference that is left.
+    fn put_back(&self, dst: BorrowedFd<'_>, changed: Span) {
+        if size(dst).is_ok_and(|size| size > self.before.size) {
+            // The old size first, because a partial block at the end of the undo file would land inside
+            // the destination. Down to a whole block: cutting one in two zeroes its end, for which a block
+            // that is shared must be copied, and the disk is full.
+            let whole = align_down(self.before.size, self.block);
+            let cut = if whole >= self.span.from { whole } else { self.before.size };
+            sys::truncate::set_size(dst, cut).ok();
+        }
+        let from = align_down(changed.from, self.block).max(self.span.from);
+        let to = changed.to.min(self.span.to).next_multiple_of(self.block).min(self.span.to);
+        // The cut may have taken more than what was changed.
+        let to = if size(dst).is_ok_and(|size| size < self.before.size) { self.span.to } else { to };
+        if from < to {
+            sys::clone::clone_range(self.file.as_fd(), from, dst, from, to - from).ok();
+        }
+        if size(dst).is_ok_and(|size| size < self.before.size) {
+            sys::truncate::set_size(dst, self.before.size).ok();
+        }
+    }
+
+    /// From the first to the last byte that is not as it was; all of it where that cannot be told.
+    fn difference(&self, dst: BorrowedFd<'_>) -> Option<Span> {
+        let found = difference(self.file.as_fd(), dst, self.span).unwrap_or(Some(self.span));
+        match (found, size(dst)) {
+            (found, Ok(size)) if size == self.before.size => found,
+            (found, Ok(size)) => {
+                let grown = Span { from: size.min(self.before.size), to: size.max(self.before.size) };
+                Some(found.map_or(grown, |span| span.and(grown)))
+            }
+            (_, Err(_)) => Some(self.span),
+        }
+    }
+
+    /// The file itself, with the destination's old size.
+    pub(super) fn into_file(self) -> OwnedFd {
+        if self.span.to < self.before.size {
+            // A failure leaves the bytes, which are what the file is kept for.
+            sys::truncate::set_size(self.file.as_fd(), self.before.size).ok();
+        }
+        self.file
+    }
+}
+
+fn size(fd: BorrowedFd<'_>) -> sys::Result<u64> {
+    Ok(sys::stat::fstat(fd)?.st_size as u64)
+}
+
+/// From the first to the last byte of `span` in which two files differ, the last to the end of its extent.
+/// Blocks that both use are not read.
+fn difference(a: BorrowedFd<'_>, b: BorrowedFd<'_>, span: Span) -> sys::Result<Option<Span>> {
+    let map = |fd| Extents::new(fd, span.from, span.to, Sync::Yes).collect::<sys::Result<Vec<Extent>>>();
+    let mut found: Option<Span> = None;
+    for (from, to) in pieces_that_may_differ(&map(a)?, &map(b)?) {
+        let piece = Pair { src: from, dst: from, len: to - from };
+        let equal = equal_prefix(a, b, piece)?;
+        if equal < piece.len {
+            let differs = Span { from: from + equal, to };
+            found = Some(found.map_or(differs, |span| span.and(differs)));
+        }
+    }
+    Ok(found)
+}
