@@ -117,8 +117,7 @@ pub(crate) fn number(status: DedupeStatus) -> i32 {
 }
 
 /// Makes each target share the `len` bytes of `src_fd` at `src_off` where the bytes are already equal.
-/// The kernel compares and shares under both files' locks: contents never change, by no outcome, and
-/// neither do the files' times.
+/// The kernel compares and shares under both files' locks: contents never change, by no outcome.
 ///
 /// `targets` are any number of places, in `n_targets` elements; each gets its own result. One target's
 /// failure does not disturb another, and it is no error of the call that targets differ or fail, not
@@ -130,7 +129,10 @@ pub(crate) fn number(status: DedupeStatus) -> i32 {
 /// compared; where it cannot read the target, `compared` leaves it out.
 ///
 /// What is shared is measured with the files' extent maps before and after, which writes dirty pages
-/// back; the kernel's own answer only repeats the request. The flag `cancel` is looked at between steps
+/// back; the kernel's own answer only repeats the request. What shares the source's blocks already is
+/// not read again. Modification and change times stay; reading may set the time of last access.
+///
+/// The flag `cancel` is looked at between steps
 /// of at most 16 MiB of one target, of a few targets at once. What was shared stays shared, and
 /// targets that were not done with are XTENT_NOT_REACHED.
 ///
@@ -157,6 +159,8 @@ pub(crate) fn number(status: DedupeStatus) -> i32 {
 ///   EPERM       neither open for writing nor the caller's own; immutable; on an overlay, a file that
 ///               still lies on the lower filesystem
 ///   EXDEV       on another filesystem than the source
+///   EAGAIN      btrfs: its subvolume is being sent; tried again for about a second, for all targets
+///               together
 ///   EBADF, EISDIR, EROFS, EOPNOTSUPP, EOVERFLOW, ETXTBSY, EIO
 ///               not open; a directory; read-only; the others as above or as xtent_clone_range
 ///

@@ -85,6 +85,7 @@ pub(crate) fn dedupe(errno: i32, src: &Facts, dst: &Facts, range: Pair) -> Reaso
         return reason;
     }
     match errno {
+        libc::EAGAIN => Reason::Busy,
         libc::EBADF if dst.flags.is_none() => Reason::BadDescriptor,
         libc::EBADF => Reason::NotOpenForThat,
         libc::EXDEV if !regular(dst) => Reason::NotRegularFile,
@@ -200,7 +201,7 @@ pub(crate) fn writable(facts: &Facts) -> bool {
     facts.flags.is_some_and(|flags| flags & libc::O_PATH == 0 && flags & libc::O_ACCMODE != libc::O_RDONLY)
 }
 
-fn direct(facts: &Facts) -> bool {
+pub(crate) fn direct(facts: &Facts) -> bool {
     facts.flags.is_some_and(|flags| flags & libc::O_DIRECT != 0)
 }
 

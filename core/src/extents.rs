@@ -54,7 +54,7 @@ impl Extent {
     }
 
     /// Whether its physical address says where its bytes are.
-    fn has_place(&self) -> bool {
+    pub(crate) fn has_place(&self) -> bool {
         let nowhere = ExtentFlags::HOLE.0 | ExtentFlags::UNKNOWN.0 | ExtentFlags::INLINE.0;
         self.flags.0 & nowhere == 0
     }
@@ -177,7 +177,7 @@ fn intersection(a: Vec<(u64, u64)>, b: Vec<(u64, u64)>) -> u64 {
 }
 
 /// Two lists of extents side by side: `(from, to, of a, of b)`, offsets from `a_start` and `b_start` on.
-fn in_step<'e>(
+pub(crate) fn in_step<'e>(
     a: &'e [Extent],
     a_start: u64,
     b: &'e [Extent],
@@ -199,30 +199,6 @@ fn in_step<'e>(
         }
         None
     })
-}
-
-/// How many bytes lie in the same place in both lists at the same distance from `a_start` and
-/// `b_start`: what a dedupe or clone of those ranges makes. `None` where the maps cannot tell.
-pub(crate) fn shared_in_step(a: &[Extent], a_start: u64, b: &[Extent], b_start: u64) -> Option<u64> {
-    let mut bytes = 0;
-    for (from, to, x, y) in in_step(a, a_start, b, b_start) {
-        if x.flags.contains(ExtentFlags::UNKNOWN) || y.flags.contains(ExtentFlags::UNKNOWN) {
-            return None;
-        }
-        let (x_in, y_in) = (from + a_start - x.logical, from + b_start - y.logical);
-        if x.has_place() && y.has_place() && same_place(x, y, x_in, y_in) {
-            bytes += to - from;
-        }
-    }
-    Some(bytes)
-}
-
-/// Where `a` has blocks and `b` has a hole: `(from, to)`, offsets from `a_start` and `b_start` on.
-pub(crate) fn blocks_onto_holes(a: &[Extent], a_start: u64, b: &[Extent], b_start: u64) -> Vec<(u64, u64)> {
-    in_step(a, a_start, b, b_start)
-        .filter(|(_, _, x, y)| !x.is_hole() && y.is_hole())
-        .map(|(from, to, _, _)| (from, to))
-        .collect()
 }
 
 /// Where two lists of one range, of two files, may hold other bytes: `(from, to)`. Where both have the same
@@ -389,15 +365,6 @@ mod tests {
     }
 
     #[test]
-    fn holes_that_blocks_would_fill() {
-        let hole = |logical, length| Extent { flags: ExtentFlags::HOLE, ..data(logical, 0, length) };
-        let a = [data(10, 1000, 30), hole(40, 20), data(60, 2000, 40)];
-        let b = [hole(0, 10), data(10, 5000, 60), hole(70, 20)];
-        assert_eq!(blocks_onto_holes(&a, 10, &b, 0), [(0, 10), (70, 90)]);
-        assert_eq!(blocks_onto_holes(&b, 0, &a, 10), [(30, 50)]);
-    }
-
-    #[test]
     fn a_map_tells_where_bytes_may_differ() {
         let hole = |logical, length| Extent { flags: ExtentFlags::HOLE, ..data(logical, 0, length) };
         let unwritten = Extent { flags: ExtentFlags::UNWRITTEN, ..data(40, 9000, 20) };
@@ -422,18 +389,5 @@ mod tests {
         assert_eq!(prefix(&[data(0, 7000, 90)]), Some(0));
         assert_eq!(prefix(&[]), Some(0));
         assert_eq!(prefix(&[Extent { flags: ExtentFlags::INLINE, ..data(0, 0, 90) }]), None);
-    }
-
-    #[test]
-    fn in_step_is_not_just_anywhere() {
-        let a = [data(0, 1000, 100)];
-        assert_eq!(shared_in_step(&a, 0, &[data(500, 1000, 100)], 500), Some(100));
-        assert_eq!(shared_in_step(&a, 0, &[data(500, 1050, 50)], 450), Some(50));
-        // The same blocks, but one block off.
-        assert_eq!(shared_in_step(&a, 0, &[data(500, 1010, 90)], 500), Some(0));
-        let unknown = Extent { flags: ExtentFlags::UNKNOWN, ..data(0, 0, 100) };
-        assert_eq!(shared_in_step(&a, 0, &[unknown], 0), None);
-        let inline = Extent { flags: ExtentFlags::INLINE, ..data(0, 1000, 100) };
-        assert_eq!(shared_in_step(&a, 0, &[inline], 0), Some(0));
     }
 }

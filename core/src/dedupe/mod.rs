@@ -1,6 +1,13 @@
 //! `dedupe_range`: shares blocks only where the bytes are already equal.
 
+mod maps;
+mod patience;
+mod plan;
+mod ranges;
+mod reader;
 mod run;
+mod source;
+mod target;
 
 use std::os::fd::BorrowedFd;
 
@@ -12,6 +19,7 @@ use crate::range::{Pair, TO_END};
 use crate::reason::Reason;
 
 use run::Run;
+use source::Source;
 
 /// A place that may come to share the source's blocks.
 #[derive(Debug, Clone, Copy)]
@@ -102,8 +110,12 @@ impl<'a> DedupeOptions<'a> {
 ///
 /// Disk use never grows: zeros that face a hole of the target are compared and left alone.
 ///
-/// Times of the files do not change. The numbers are measured with the extent maps (which writes dirty
-/// pages back first), not taken from the kernel's answer, which only repeats the request.
+/// The numbers are measured with the extent maps (which writes dirty pages back first), not taken from the
+/// kernel's answer, which only repeats the request. What shares the source's blocks already by these maps
+/// is not read again. What is not in the page cache is read ahead of the kernel, which itself reads page by
+/// page.
+///
+/// Modification and change times of the files stay; reading them may set the time of last access.
 ///
 /// Cancellation is looked at between steps of at most 16 MiB of one target: what was shared stays
 /// shared, and unfinished targets are [`DedupeStatus::NotReached`].
@@ -119,7 +131,8 @@ impl<'a> DedupeOptions<'a> {
 ///
 /// For a target: `EOPNOTSUPP` (an XFS made without reflink says so of the target only), `EPERM` (neither open for writing nor the caller's own; immutable; on an overlay, a
 /// file that still lies on the lower filesystem), `EXDEV`, `EROFS`, `EISDIR`, `EBADF`,
-/// `EINVAL` (misaligned, past the target's end, overlap, `chattr +C` on one only).
+/// `EINVAL` (misaligned, past the target's end, overlap, `chattr +C` on one only), `EAGAIN` (btrfs: its
+/// subvolume is being sent; tried again for about a second, for all targets together).
 pub fn dedupe_range(
     src: BorrowedFd<'_>,
     src_off: u64,
@@ -138,7 +151,8 @@ pub fn dedupe_range(
         return Err(fail(libc::EINVAL, Reason::PastEnd));
     }
     let len = range.within(inode.size).len;
-    Run::new((src, facts), src_off, len, filesystem.block, targets, options.control).finish()
+    let source = Source::new(src, facts, src_off, len, filesystem.block);
+    Run::new(source, targets, options.control).finish()
 }
 
 /// What is known of a source that can be asked about; else the refusal.

@@ -1,5 +1,5 @@
-//! `cachestat(2)`, `posix_fadvise(2)` and `sync_file_range(2)`: what of a file is in the page cache, and how to let it
-//! go.
+//! `cachestat(2)`, `posix_fadvise(2)` and `sync_file_range(2)`: what of a file is in the page cache, how to get it
+//! there and how to let it go.
 
 use std::os::fd::{AsRawFd, BorrowedFd};
 
@@ -37,12 +37,19 @@ pub(crate) fn cached_pages(fd: BorrowedFd<'_>, offset: u64, len: u64) -> Result<
     if result == -1 { Err(Errno::last()) } else { Ok(counts.cached) }
 }
 
+/// Begins to read the range into the page cache. The kernel cuts what is longer than its largest request.
+pub(crate) fn will_need(fd: BorrowedFd<'_>, offset: u64, len: u64) -> Result<()> {
+    advise(fd, offset, len, libc::POSIX_FADV_WILLNEED)
+}
+
 /// Takes whole clean pages of the range out of the page cache, those that no program has mapped.
 pub(crate) fn drop_pages(fd: BorrowedFd<'_>, offset: u64, len: u64) -> Result<()> {
+    advise(fd, offset, len, libc::POSIX_FADV_DONTNEED)
+}
+
+fn advise(fd: BorrowedFd<'_>, offset: u64, len: u64, advice: libc::c_int) -> Result<()> {
     // SAFETY: takes numbers only.
-    match unsafe {
-        libc::posix_fadvise64(fd.as_raw_fd(), offset as i64, len as i64, libc::POSIX_FADV_DONTNEED)
-    } {
+    match unsafe { libc::posix_fadvise64(fd.as_raw_fd(), offset as i64, len as i64, advice) } {
         0 => Ok(()),
         // It returns the errno and does not set it.
         errno => Err(Errno(errno)),

@@ -22,6 +22,7 @@ pub(crate) mod pipe;
 pub(crate) mod proc;
 pub(crate) mod random;
 pub(crate) mod signal;
+pub(crate) mod sleep;
 pub(crate) mod splice;
 pub(crate) mod stat;
 pub(crate) mod sync;

@@ -116,6 +116,8 @@ class Reason(enum.Enum):
     """Sharing would fill a hole and take space: left alone, the bytes are equal."""
     NOT_DURABLE = 36
     """The file was published, but could not be written to disk."""
+    BUSY = 38
+    """Something else keeps the file busy, such as a running btrfs send; try again later."""
     INVALID_NAME = 39
     """A path has no name for a file, or one that the filesystem does not take."""
     TOO_MANY_LINKS = 40
