@@ -34,6 +34,8 @@ pub(crate) struct Done {
     /// Cloned, but by a filesystem that keeps so few bytes in its metadata, or copies them: by name, because
     /// sharing is not looked for then.
     pub(crate) shares_no_blocks: bool,
+    /// Metadata that could not be kept.
+    pub(crate) unkept: u32,
 }
 
 pub(crate) fn nothing() -> Done {
@@ -93,6 +95,10 @@ impl Done {
 
     pub(crate) fn fallback(self, reason: Reason) -> Self {
         Self { fallback: Some(reason), ..self }
+    }
+
+    pub(crate) fn unkept(self, unkept: u32) -> Self {
+        Self { unkept, ..self }
     }
 
     pub(crate) fn shares_no_blocks(self) -> Self {
