@@ -329,6 +329,84 @@ static void call_verb(struct call *call)
     }
 }
 
+/* A verb that takes paths. */
+static void call_by_paths(char *words)
+{
+    static char *to[MANY];
+    static struct xtent_dedupe_file targets[MANY];
+    struct call call = { .uid = -1 };
+    struct xtent_copy_options copy = XTENT_COPY_OPTIONS_INIT;
+    struct xtent_dedupe_options dedupe = XTENT_DEDUPE_OPTIONS_INIT;
+    struct xtent_file_options options = XTENT_FILE_OPTIONS_INIT;
+    struct xtent_report report = XTENT_REPORT_INIT;
+    char *src = NULL, *save, *word;
+    volatile sig_atomic_t cancelled = 0;
+    int result;
+
+    for (word = strtok_r(words, " ", &save); word; word = strtok_r(NULL, " ", &save)) {
+        char *value = strchr(word, '=');
+
+        *value++ = 0;
+        if (!strcmp(word, "verb"))
+            call.verb = value;
+        else if (!strcmp(word, "src"))
+            unescape(src = value);
+        else if (!strcmp(word, "to")) {
+            if (call.n_to == MANY)
+                fail("too many targets");
+            unescape(to[call.n_to++] = value);
+        } else if (!strcmp(word, "replace"))
+            options.flags |= XTENT_FILE_REPLACE;
+        else if (!strcmp(word, "durable"))
+            options.flags |= XTENT_FILE_DURABLE;
+        else if (!strcmp(word, "follow"))
+            options.flags |= XTENT_FILE_FOLLOW;
+        else if (!strcmp(word, "preserve"))
+            options.preserve = (uint32_t)strtoul(value, NULL, 10);
+        else if (!strcmp(word, "cancel")) {
+            cancelled = !strcmp(value, "before");
+            call.cancels_after = !cancelled;
+            if (call.cancels_after)
+                call.cancel_after = strtoull(value + strlen("after,"), NULL, 10);
+        } else
+            fail("unknown key");
+    }
+    copy.cancel = dedupe.cancel = &cancelled;
+    copy.progress = dedupe.progress = tell;
+    copy.user = dedupe.user = &call;
+    options.copy = &copy;
+    printf("done");
+    if (!strcmp(call.verb, "dedupe_files")) {
+        for (size_t i = 0; i < call.n_to; i++) {
+            struct xtent_dedupe_file target = XTENT_DEDUPE_FILE_INIT(AT_FDCWD, to[i]);
+
+            targets[i] = target;
+        }
+        result = xtent_dedupe_files(AT_FDCWD, src, targets, call.n_to, &dedupe, &report);
+        printf(" errno=%d reason=%d", -result, result ? report.reason : 0);
+        for (size_t i = 0; result == 0 && i < call.n_to; i++) {
+            printf(" t=%d,%d,%d,%llu", targets[i].status, targets[i].error, targets[i].reason,
+                   (unsigned long long)targets[i].compared);
+            say_known(targets[i].shared);
+            say_known(targets[i].already_shared);
+            say_known(targets[i].differs_at);
+        }
+        return;
+    }
+    if (!strcmp(call.verb, "copy_file"))
+        result = xtent_copy_file(AT_FDCWD, src, AT_FDCWD, to[0], &options, &report);
+    else if (!strcmp(call.verb, "clone_file"))
+        result = xtent_clone_file(AT_FDCWD, src, AT_FDCWD, to[0], &options, &report);
+    else if (!strcmp(call.verb, "clone_or_copy_file"))
+        result = xtent_clone_or_copy_file(AT_FDCWD, src, AT_FDCWD, to[0], &options, &report);
+    else {
+        fail("unknown verb");
+        return;
+    }
+    say_copied(result, &report);
+    printf(" unkept=%u", report.unkept);
+}
+
 static void call_one(char *words)
 {
     static struct call call;
@@ -364,6 +442,8 @@ int main(void)
             line[len - 1] = 0;
         if (!strncmp(line, "open", 4))
             open_all(line + 4);
+        else if (!strncmp(line, "file ", 5))
+            call_by_paths(line + 5);
         else if (!strncmp(line, "call ", 5))
             call_one(line + 5);
         else

@@ -179,6 +179,43 @@ def answer(call):
         return status(error)
 
 
+KEPT = ["mode", "owner", "times", "xattrs", "acls", "destination"]
+
+
+def bits(unkept):
+    return sum(1 << KEPT.index(name) for name in unkept)
+
+
+def file(words):
+    """A verb that takes paths."""
+    call = {"to": []}
+    for word in words:
+        key, value = word.split("=", 1)
+        if key in ("src", "to"):
+            value = unquote_to_bytes(value)
+        if key == "to":
+            call["to"].append(value)
+        else:
+            call[key] = value
+    verb = getattr(xtent, call["verb"])
+    if call["verb"] == "dedupe_files":
+        try:
+            return "done" + status() + "".join(map(target, verb(call["src"], call["to"])))
+        except OSError as error:
+            return "done" + status(error)
+    options = {
+        "replace": "replace" in call,
+        "durable": "durable" in call,
+        "follow_symlinks": "follow" in call,
+        "preserve": [name for bit, name in enumerate(KEPT) if int(call["preserve"]) >> bit & 1],
+    }
+    try:
+        report = verb(call["src"], call["to"][0], **options)
+    except OSError as error:
+        return "done" + report_words(error.report, "-", error) + f" unkept={bits(error.report.unkept)}"
+    return "done" + report_words(report, 0) + f" unkept={bits(report.unkept)}"
+
+
 def parse(words):
     call = {"to": []}
     for word in words:
@@ -209,4 +246,4 @@ def call_one(words):
 
 for line in sys.stdin:
     words = line.split()
-    print(open_all(words[1:]) if words[0] == "open" else call_one(words[1:]), flush=True)
+    print({"open": open_all, "call": call_one, "file": file}[words[0]](words[1:]), flush=True)

@@ -9,6 +9,8 @@
 //! call verb=NAME src=SLOT src_off=N len=N to=SLOT,OFFSET ... [sparse=WORD] [cache=WORD] [server=WORD]
 //!      [cancel=before | cancel=after,BYTES] [alarms=1] [uid=N]
 //!      [undo=WORD] [atomic=WORD] [scratch=SLOT] [keep=1]
+//! file verb=NAME src=PATH to=PATH ... [replace=1] [durable=1] [follow=1] preserve=BITS [cancel=...]
+//!                                        a verb that opens its files itself, by paths from the root
 //! done errno=N reason=N ...              what the verb says; then for each slot the file position (set to 3
 //!                                        before the call) and whether a POSIX lock was taken before the call
 //! ```
@@ -16,15 +18,18 @@
 //! Files stay open until the next line, so that the locks can be looked at from outside.
 
 use std::cell::Cell;
+use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::io::{BufRead, Write as _};
 use std::ops::ControlFlow;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
 
 use xtent::{
-    Ability, Answer, Atomic, Cache, CloneOptions, Control, CopyOptions, DedupeOptions, DedupeResult,
-    DedupeStatus, DedupeTarget, Destination, Error, Protection, Reason, Report, Server, Sparse, Undo,
+    Ability, Answer, At, Atomic, Cache, CloneOptions, Control, CopyOptions, DedupeOptions, DedupeResult,
+    DedupeStatus, DedupeTarget, Destination, Error, FileOptions, Preserve, Protection, Reason, Report, Server,
+    Sparse, Undo,
 };
 
 enum Slot {
@@ -61,6 +66,7 @@ pub(crate) fn main() {
                 let numbers: Vec<String> = slots.iter().map(|slot| slot.number().to_string()).collect();
                 format!("opened {}", numbers.join(" "))
             }
+            Some("file") => format!("done{}", file(words)),
             Some("call") => format!("done{}", call(&Call::parse(words), &slots)),
             _ => panic!("not a line of the protocol: {line}"),
         };
@@ -223,6 +229,53 @@ fn become_user(uid: u32) {
 
 fn options<'c>(call: &Call, control: Control<'c>) -> CopyOptions<'c> {
     CopyOptions::new().control(control).sparse(call.sparse).cache(call.cache).server(call.server)
+}
+
+/// A verb that takes paths.
+fn file<'w>(words: impl Iterator<Item = &'w str>) -> String {
+    let (mut verb, mut src, mut to) = ("", PathBuf::new(), Vec::new());
+    let (mut options, mut preserve) = (FileOptions::new(), 0);
+    let (mut cancelled_before, mut cancel_after) = (false, None);
+    let path = |word: &str| PathBuf::from(OsString::from_vec(unescape(word)));
+    for word in words {
+        let (key, value) = word.split_once('=').expect("key=value");
+        match key {
+            "verb" => verb = value,
+            "src" => src = path(value),
+            "to" => to.push(path(value)),
+            "replace" => options.replace = true,
+            "durable" => options.durable = true,
+            "follow" => options.follow = true,
+            "preserve" => preserve = value.parse().expect("bits"),
+            "cancel" => match value.strip_prefix("after,") {
+                Some(bytes) => cancel_after = Some(bytes.parse::<u64>().expect("bytes")),
+                None => cancelled_before = true,
+            },
+            _ => panic!("unknown key {key}"),
+        }
+    }
+    let cancelled = || cancelled_before;
+    let mut tell = |done, _total| match cancel_after {
+        Some(bytes) if done >= bytes => ControlFlow::Break(()),
+        _ => ControlFlow::Continue(()),
+    };
+    let control = Control::new().cancel(&cancelled).progress(&mut tell);
+    let options = options.preserve(Preserve::from_bits(preserve).expect("known bits"));
+    let made = |result: xtent::Result<Report>| {
+        let unkept = result.as_ref().map_or_else(|error| error.report.unkept, |report| report.unkept);
+        copied(result, |_| 0) + &format!(" unkept={}", unkept.bits())
+    };
+    match verb {
+        "copy_file" => made(xtent::copy_file(&src, &to[0], options.control(control))),
+        "clone_file" => made(xtent::clone_file(&src, &to[0], options.control(control))),
+        "clone_or_copy_file" => made(xtent::clone_or_copy_file(&src, &to[0], options.control(control))),
+        "dedupe_files" => {
+            let targets: Vec<At<'_>> = to.iter().map(At::from).collect();
+            let options = DedupeOptions::new().control(control);
+            said(xtent::dedupe_files(&src, &targets, options), |results| results.iter().map(target).collect())
+        }
+        verb => panic!("unknown verb {verb}"),
+    }
 }
 
 fn verb(call: &Call, slots: &[Slot]) -> String {

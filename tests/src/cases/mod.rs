@@ -32,6 +32,8 @@ mod dedupe_refused;
 mod dedupe_special;
 mod descriptors;
 mod extents;
+mod files;
+mod files_refused;
 mod probe;
 #[cfg(test)]
 mod rows;
@@ -44,8 +46,9 @@ mod words {
     pub(super) use crate::conformance::outcome::*;
     pub(super) use crate::conformance::reason::Reason;
     pub(super) use libc::{
-        EAGAIN, EBADF, EFBIG, EINVAL, EISDIR, EOPNOTSUPP, EOVERFLOW, EPERM, EROFS, ESPIPE, ETXTBSY, EXDEV,
-        O_APPEND, O_DIRECT, O_NOFOLLOW, O_PATH, O_RDONLY, O_RDWR, O_SYNC, O_WRONLY,
+        EAGAIN, EBADF, ECANCELED, EEXIST, EFBIG, EINVAL, EISDIR, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR,
+        EOPNOTSUPP, EOVERFLOW, EPERM, EROFS, ESPIPE, ETXTBSY, EXDEV, O_APPEND, O_DIRECT, O_NOFOLLOW, O_PATH,
+        O_RDONLY, O_RDWR, O_SYNC, O_WRONLY,
     };
 
     /// A user without privileges: nobody.
@@ -80,6 +83,8 @@ pub(crate) fn all() -> Vec<Case> {
         dedupe_special::cases(),
         descriptors::cases(),
         extents::cases(),
+        files::cases(),
+        files_refused::cases(),
         probe::cases(),
     ]
     .concat();

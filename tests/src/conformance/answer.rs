@@ -53,8 +53,13 @@ impl Answer {
     pub(crate) fn sentences(&self, call: &Call, face: Face) -> Vec<String> {
         let mut said = vec![self.error(call, face)];
         match call.verb {
-            Verb::CopyRange | Verb::CloneRange | Verb::CloneOrCopyRange => said.extend(self.moved(call)),
-            Verb::DedupeRange => said.extend(self.all("t").map(said_of_target)),
+            Verb::CopyRange
+            | Verb::CloneRange
+            | Verb::CloneOrCopyRange
+            | Verb::CopyFile
+            | Verb::CloneFile
+            | Verb::CloneOrCopyFile => said.extend(self.moved(call)),
+            Verb::DedupeRange | Verb::DedupeFiles => said.extend(self.all("t").map(said_of_target)),
             Verb::Extents => said.extend(joined(&self.extents()).iter().map(describe_run)),
             Verb::SharedBytes => said.extend(self.all("value").map(|value| format!("{value} bytes"))),
             Verb::Probe if self.first("errno") == "0" => {
@@ -65,6 +70,7 @@ impl Answer {
             }
             Verb::Probe => {}
         }
+        said.extend(self.all("unkept").map(unkept));
         said
     }
 
@@ -145,7 +151,15 @@ pub(crate) fn expected(call: &Call, face: Face, outcome: &Outcome) -> Vec<String
         let word = if matches!(outcome, Outcome::Refused(_)) { "untouched" } else { "as asked for" };
         said.push(format!("destination {word}, undo file -"));
     }
+    if call.made().is_some() {
+        let bits = if let Outcome::Done(done) = outcome { done.unkept } else { 0 };
+        said.push(unkept(&bits.to_string()));
+    }
     said
+}
+
+fn unkept(bits: &str) -> String {
+    format!("metadata not kept: {bits}")
 }
 
 fn describe_refusal(refused: &Refused) -> String {
@@ -161,7 +175,7 @@ fn describe_done(call: &Call, done: &Done) -> String {
     let (errno, reason) = done.end.unwrap_or((0, Reason::None));
     format!(
         "value {}, {} bytes: {} copied, {} cloned, {} hole, 0 by a server; fallback {:?}, alignment {}, ended by {} {reason:?}",
-        if call.verb == Verb::CloneRange { 0 } else { done.total() },
+        if call.verb == Verb::CloneRange || call.takes_paths() { 0 } else { done.total() },
         done.total(),
         done.bytes(Way::Copied),
         done.bytes(Way::Cloned),
@@ -258,6 +272,6 @@ fn errno_name(errno: i32) -> String {
     }
     names! {
         EPERM EINTR EIO EBADF EAGAIN ENOMEM EACCES EXDEV ENODEV EISDIR EINVAL ETXTBSY EFBIG ENOSPC ESPIPE EROFS ENOTTY
-        EOVERFLOW EOPNOTSUPP EDQUOT ECANCELED
+        EOVERFLOW EOPNOTSUPP EDQUOT ECANCELED EEXIST ENOENT ENOTDIR ELOOP ENAMETOOLONG
     }
 }

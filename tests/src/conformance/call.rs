@@ -14,6 +14,10 @@ pub(crate) enum Verb {
     Extents,
     SharedBytes,
     Probe,
+    CopyFile,
+    CloneFile,
+    CloneOrCopyFile,
+    DedupeFiles,
 }
 
 impl Verb {
@@ -26,6 +30,10 @@ impl Verb {
             Verb::Extents => "extents",
             Verb::SharedBytes => "shared_bytes",
             Verb::Probe => "probe",
+            Verb::CopyFile => "copy_file",
+            Verb::CloneFile => "clone_file",
+            Verb::CloneOrCopyFile => "clone_or_copy_file",
+            Verb::DedupeFiles => "dedupe_files",
         }
     }
 }
@@ -56,6 +64,23 @@ pub(crate) struct CloneOptions {
     pub(crate) keep_undo: bool,
 }
 
+/// Options of the verbs that take paths.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct FileChoices {
+    pub(crate) replace: bool,
+    pub(crate) durable: bool,
+    pub(crate) follow: bool,
+    /// The numbers of the C header.
+    pub(crate) preserve: u32,
+}
+
+pub(crate) const KEEP_MODE: u32 = 0x1;
+pub(crate) const KEEP_OWNER: u32 = 0x2;
+pub(crate) const KEEP_TIMES: u32 = 0x4;
+pub(crate) const KEEP_XATTRS: u32 = 0x8;
+pub(crate) const KEEP_ACLS: u32 = 0x10;
+pub(crate) const KEEP_DESTINATION: u32 = 0x20;
+
 #[derive(Debug, Clone)]
 pub(crate) struct Call {
     pub(crate) verb: Verb,
@@ -67,6 +92,7 @@ pub(crate) struct Call {
     pub(crate) len: u64,
     /// Options of a copy as `(name, value)`, by their names in Python.
     pub(crate) choices: Vec<(&'static str, &'static str)>,
+    pub(crate) file: FileChoices,
     pub(crate) cancel: Option<Cancel>,
     /// SIGALRM comes every millisecond during the call, to a handler without SA_RESTART.
     pub(crate) alarms: bool,
@@ -86,6 +112,7 @@ fn call(verb: Verb, src: &str, src_off: u64, targets: Vec<End>, len: u64) -> Cal
         same_descriptor: false,
         len,
         choices: Vec::new(),
+        file: FileChoices::default(),
         cancel: None,
         alarms: false,
         uid: None,
@@ -133,7 +160,55 @@ pub(crate) fn probe(src: &str, dst: &str) -> Call {
     call(Verb::Probe, src, 0, vec![writable(dst, 0)], 0)
 }
 
+pub(crate) fn copy_file(src: &str, dst: &str) -> Call {
+    call(Verb::CopyFile, src, 0, vec![writable(dst, 0)], TO_END)
+}
+
+pub(crate) fn clone_file(src: &str, dst: &str) -> Call {
+    call(Verb::CloneFile, src, 0, vec![writable(dst, 0)], TO_END)
+}
+
+pub(crate) fn clone_or_copy_file(src: &str, dst: &str) -> Call {
+    call(Verb::CloneOrCopyFile, src, 0, vec![writable(dst, 0)], TO_END)
+}
+
+pub(crate) fn dedupe_files(src: &str, targets: &[&str]) -> Call {
+    let targets = targets.iter().map(|path| writable(path, 0)).collect();
+    call(Verb::DedupeFiles, src, 0, targets, TO_END)
+}
+
 impl Call {
+    pub(crate) fn replace(mut self) -> Self {
+        self.file.replace = true;
+        self
+    }
+
+    pub(crate) fn durable(mut self) -> Self {
+        self.file.durable = true;
+        self
+    }
+
+    pub(crate) fn follow(mut self) -> Self {
+        self.file.follow = true;
+        self
+    }
+
+    pub(crate) fn preserve(mut self, bits: u32) -> Self {
+        self.file.preserve = bits;
+        self
+    }
+
+    /// The driver hands over paths and opens nothing.
+    pub(crate) fn takes_paths(&self) -> bool {
+        use Verb::*;
+        matches!(self.verb, CopyFile | CloneFile | CloneOrCopyFile | DedupeFiles)
+    }
+
+    /// The name that the call makes, or gives to something new.
+    pub(crate) fn made(&self) -> Option<&str> {
+        (self.takes_paths() && self.writes()).then(|| self.dst().path.as_str())
+    }
+
     pub(crate) fn src_flags(mut self, flags: i32) -> Self {
         self.src.flags = flags;
         self
@@ -204,7 +279,11 @@ impl Call {
 
     /// Whether it may change a target's bytes or size.
     pub(crate) fn writes(&self) -> bool {
-        matches!(self.verb, Verb::CopyRange | Verb::CloneRange | Verb::CloneOrCopyRange)
+        use Verb::*;
+        matches!(
+            self.verb,
+            CopyRange | CloneRange | CloneOrCopyRange | CopyFile | CloneFile | CloneOrCopyFile
+        )
     }
 
     pub(crate) fn dst(&self) -> &End {

@@ -5,7 +5,8 @@ use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
 use super::answer::Answer;
-use super::case::{After, Case, On};
+use super::call::KEEP_TIMES;
+use super::case::{After, Case, On, filesystem};
 use super::contents::{content, difference, holes};
 use super::kernel;
 use super::maps::Map;
@@ -26,7 +27,13 @@ impl Checked<'_, '_> {
     pub(crate) fn files(&mut self, outcome: &Outcome, answer: &Answer) -> io::Result<()> {
         let call = &self.case.call;
         if let Outcome::Done(done) = outcome {
+            if let Some(made) = call.made() {
+                self.stage.made(made);
+            }
             self.apply(done);
+        }
+        if call.takes_paths() {
+            self.names(outcome)?;
         }
         for (_, path, file) in self.case.becomes.iter().filter(|(on, ..)| on.contains(self.on)) {
             self.stage.models.insert(path.clone(), Model::of(file, |_| unreachable!("no clones")));
@@ -35,7 +42,7 @@ impl Checked<'_, '_> {
         for path in ours.cloned().collect::<Vec<_>>() {
             self.file(&path, outcome)?;
         }
-        for target in &call.targets {
+        for target in call.targets.iter().filter(|_| !call.takes_paths()) {
             // By the way that the call came to it, too: an overlay, another mount, /proc.
             let (Ok(at), Some(model)) = (self.stage.opened(target), self.stage.model(&target.path)) else {
                 continue;
@@ -78,6 +85,21 @@ impl Checked<'_, '_> {
         }
     }
 
+    /// No name appeared but that of the file that was made, and no hidden one stays.
+    fn names(&mut self, outcome: &Outcome) -> io::Result<()> {
+        let mut wanted = self.stage.names.clone();
+        if let (Outcome::Done(_), Some(made)) = (outcome, self.case.call.made())
+            && filesystem(made).is_none()
+        {
+            wanted.insert(made.into());
+        }
+        let names = self.stage.listed()?;
+        if names != wanted {
+            self.problems.push(format!("the names are {names:?}, not {wanted:?}"));
+        }
+        Ok(())
+    }
+
     fn is_dst(&self, path: &str) -> bool {
         let call = &self.case.call;
         call.targets.iter().any(|target| self.stage.model_path(&target.path) == Some(path))
@@ -98,6 +120,15 @@ impl Checked<'_, '_> {
         let mut problems = Vec::new();
         problems.extend(content(&at, model)?);
         problems.extend(holes(&at, model)?);
+        if self.case.call.made() == Some(path) && matches!(outcome, Outcome::Done(_)) {
+            // A new file: its times are its own, or the source's.
+            let kept = self.case.call.file.preserve & KEEP_TIMES != 0;
+            if Stage::is_long_ago(stat.modified()?) != kept {
+                problems.push(format!("mtime is {}the source's", if kept { "not " } else { "" }));
+            }
+            self.problems.extend(problems.into_iter().map(|what| format!("{path}: {what}")));
+            return Ok(());
+        }
         if Stage::is_long_ago(stat.modified()?) == written {
             problems.push(format!("mtime {}", if written { "did not change" } else { "changed" }));
         }
@@ -234,6 +265,9 @@ impl Checked<'_, '_> {
     /// caller's locks.
     pub(crate) fn descriptors(&mut self, answer: &Answer) -> io::Result<()> {
         let call = &self.case.call;
+        if call.takes_paths() {
+            return Ok(());
+        }
         let opened = if call.same_descriptor { 0 } else { call.targets.len() };
         let ends: Vec<_> = std::iter::once(&call.src).chain(&call.targets[..opened]).collect();
         let positions: Vec<&str> = answer.all("pos").flat_map(|word| word.split(',')).collect();

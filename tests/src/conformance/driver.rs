@@ -2,13 +2,13 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
 use super::answer::Answer;
-use super::call::{Call, Cancel, End};
+use super::call::{Call, Cancel, End, FileChoices};
 use super::programs::Program;
 
 /// No call of the table takes as long on any machine, however busy: one that does hangs.
@@ -77,7 +77,7 @@ impl Driver {
         };
         let line = format!("open{}", ends.iter().map(word).collect::<String>());
         let answer = self.ask(&line).map_err(Refusal::Died)?;
-        for (i, number) in answer.split(' ').skip(1).enumerate() {
+        for (i, number) in answer.split(' ').skip(1).filter(|word| !word.is_empty()).enumerate() {
             match number.parse::<i32>() {
                 Ok(number) if number < 0 && ends[i].1.is_ok() => return Err(Refusal::Open(i, -number)),
                 Ok(_) => {}
@@ -85,6 +85,23 @@ impl Driver {
             }
         }
         Ok(())
+    }
+
+    /// A verb that takes paths, which are the source's and the targets'.
+    pub(crate) fn call_by_paths(&mut self, call: &Call, paths: &[PathBuf]) -> Result<Answer, String> {
+        let mut line = format!("file verb={} src={}", call.verb.name(), escape(&paths[0]));
+        for path in &paths[1..] {
+            line += &format!(" to={}", escape(path));
+        }
+        let FileChoices { replace, durable, follow, preserve } = call.file;
+        for (name, chosen) in [("replace", replace), ("durable", durable), ("follow", follow)] {
+            if chosen {
+                line += &format!(" {name}=1");
+            }
+        }
+        line += &format!(" preserve={preserve}");
+        line += &cancelling(call);
+        Answer::parse(&self.ask(&line)?)
     }
 
     pub(crate) fn call(&mut self, call: &Call) -> Result<Answer, String> {
@@ -97,11 +114,7 @@ impl Driver {
         for (option, value) in &call.choices {
             line += &format!(" {option}={value}");
         }
-        match call.cancel {
-            Some(Cancel::Before) => line += " cancel=before",
-            Some(Cancel::After(bytes)) => line += &format!(" cancel=after,{bytes}"),
-            None => {}
-        }
+        line += &cancelling(call);
         if call.alarms {
             line += " alarms=1";
         }
@@ -138,6 +151,14 @@ pub(crate) enum Refusal {
     /// That of the call's ends, with that errno.
     Open(usize, i32),
     Died(String),
+}
+
+fn cancelling(call: &Call) -> String {
+    match call.cancel {
+        Some(Cancel::Before) => " cancel=before".into(),
+        Some(Cancel::After(bytes)) => format!(" cancel=after,{bytes}"),
+        None => String::new(),
+    }
 }
 
 fn escape(path: &Path) -> String {

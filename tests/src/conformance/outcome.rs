@@ -45,6 +45,8 @@ pub(crate) struct Done {
     pub(crate) shares_no_blocks: bool,
     /// What must have stood between a failure and the destination.
     pub(crate) protection: Option<Protection>,
+    /// Metadata that could not be kept.
+    pub(crate) unkept: u32,
 }
 
 /// The codes of the C header.
@@ -113,6 +115,10 @@ impl Done {
 
     pub(crate) fn fallback(self, reason: Reason) -> Self {
         Self { fallback: Some(reason), ..self }
+    }
+
+    pub(crate) fn unkept(self, unkept: u32) -> Self {
+        Self { unkept, ..self }
     }
 
     pub(crate) fn shares_no_blocks(self) -> Self {

@@ -204,7 +204,11 @@ impl Run<'_> {
         };
         let call = &self.case.call;
         let opened = if call.same_descriptor { &[][..] } else { &call.targets[..] };
-        let ends = std::iter::once(&call.src).chain(opened).chain(&call.clone.scratch);
+        // A driver that gets paths opens nothing; what was open is closed all the same.
+        let ends = std::iter::once(&call.src)
+            .chain(opened)
+            .chain(&call.clone.scratch)
+            .take(if call.takes_paths() { 0 } else { usize::MAX });
         match self.driver.open(ends.map(|end| (end, stage.opened(end)))) {
             Ok(()) => {}
             Err(Refusal::Open(i, errno)) => {
@@ -219,11 +223,11 @@ impl Run<'_> {
                 Err(Trouble::Broken(why)) => return Ok(vec![why]),
             }
         }
-        let answer = match stage.note_changes().map_err(|error| error.to_string()).and_then(|()| self.call())
-        {
-            Ok(answer) => answer,
-            Err(why) => return Ok(self.died(why)),
-        };
+        let answer =
+            match stage.note_changes().map_err(|error| error.to_string()).and_then(|()| self.call(&stage)) {
+                Ok(answer) => answer,
+                Err(why) => return Ok(self.died(why)),
+            };
         let outcome = settled(outcome, &answer, stage.model(&call.src.path).map_or(0, Model::size));
         let mut checked =
             Checked { stage: &mut stage, case: self.case, on: self.column.on, problems: Vec::new() };
@@ -242,7 +246,7 @@ impl Run<'_> {
         Ok(checked.problems)
     }
 
-    fn call(&mut self) -> Result<Answer, String> {
+    fn call(&mut self, stage: &Stage<'_>) -> Result<Answer, String> {
         let call = &self.case.call;
         let limit = |limit| {
             kernel::limit_file_size(self.driver.process(), limit).map_err(|error| format!("prlimit: {error}"))
@@ -250,7 +254,13 @@ impl Run<'_> {
         if call.limit.is_some() {
             limit(call.limit)?;
         }
-        let answer = self.driver.call(call);
+        let answer = if call.takes_paths() {
+            let paths: Vec<_> =
+                std::iter::once(&call.src).chain(&call.targets).map(|end| stage.path(end)).collect();
+            self.driver.call_by_paths(call, &paths)
+        } else {
+            self.driver.call(call)
+        };
         if call.limit.is_some() {
             let limit = kernel::limit_file_size(self.driver.process(), None);
             return answer

@@ -1,6 +1,7 @@
 //! The files of one run of a case: made, changed meanwhile, cleared away.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 use std::fs::{self, File as Handle, FileTimes};
 use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
@@ -37,6 +38,8 @@ pub(crate) struct Stage<'a> {
     pub(super) children: Vec<Child>,
     pub(crate) watched: Vec<(String, Mapping)>,
     pub(super) stored: Vec<Mapping>,
+    /// The names in the folder just before the call.
+    pub(crate) names: BTreeSet<OsString>,
     /// When each model's file was last changed, ctime, just before the call.
     pub(crate) changed: BTreeMap<String, (i64, i64)>,
 }
@@ -82,6 +85,7 @@ impl<'a> Stage<'a> {
             children: Vec::new(),
             watched: Vec::new(),
             stored: Vec::new(),
+            names: BTreeSet::new(),
             changed: BTreeMap::new(),
         };
         fs::create_dir(stage.place(""))?;
@@ -112,7 +116,28 @@ impl<'a> Stage<'a> {
             Ok((path.clone(), (stat.ctime(), stat.ctime_nsec())))
         });
         self.changed = changed.collect::<io::Result<_>>()?;
+        self.names = self.listed()?;
         Ok(())
+    }
+
+    /// The names in the folder.
+    pub(crate) fn listed(&self) -> io::Result<BTreeSet<OsString>> {
+        fs::read_dir(self.place(""))?.map(|entry| Ok(entry?.file_name())).collect()
+    }
+
+    /// The path for a driver that opens the file itself; it need not exist.
+    pub(crate) fn path(&self, end: &End) -> PathBuf {
+        match self.opens.get(&end.path) {
+            Some(Opens::Path(path)) => path.clone(),
+            _ => self.place(&end.path),
+        }
+    }
+
+    /// The call made this file, empty as far as is known.
+    pub(crate) fn made(&mut self, path: &str) {
+        self.views.remove(path);
+        self.models.insert(path.into(), Model::default());
+        self.opens.insert(path.into(), Opens::Path(self.place(path)));
     }
 
     /// Makes any change of the modification time visible.
