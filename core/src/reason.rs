@@ -98,6 +98,9 @@ reasons! {
     WouldAllocate = 35, "would-allocate", "sharing would fill a hole and take space: left alone, the bytes are equal";
     /// A file verb with `durable`: the name is there, but fsync(2) failed behind it.
     NotDurable = 36, "not-durable", "the file was published, but could not be written to disk";
+    /// A device that returns other bytes than were written, memory that changed them, or another program that wrote
+    /// to the source meanwhile.
+    VerifyFailed = 37, "verify-failed", "read again, the copy and its source differ; nothing was published";
     /// Empty, too long, that of a directory, or with bytes that the filesystem does not take.
     InvalidName = 39, "invalid-name", "a path has no name for a file, or one that the filesystem does not take";
     /// Too many of them, or one where none is followed.

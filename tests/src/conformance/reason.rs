@@ -49,6 +49,7 @@ reasons! {
     Exists = 33;
     NotFound = 34;
     NotDurable = 36;
+    VerifyFailed = 37;
     InvalidName = 39;
     TooManyLinks = 40;
     NotDirectory = 44;
