@@ -204,7 +204,7 @@ static void bad_arguments(void)
     CHECK_INT(xtent_copy_file(dir, "src", dir, "", NULL, NULL), -ENOENT);
     CHECK_INT(xtent_copy_file(dir, "src", dir, "src/", NULL, &report), -EISDIR);
     CHECK_INT(report.reason, XTENT_REASON_INVALID_NAME);
-    options.flags = 8;
+    options.flags = 0x10;
     CHECK_INT(xtent_copy_file(dir, "src", dir, "dst", &options, NULL), -EINVAL);
     options.flags = 0;
     options.preserve = 0x40;
