@@ -228,6 +228,9 @@
 /** "the file was published, but could not be written to disk" */
 #define XTENT_REASON_NOT_DURABLE 36
 
+/** "read again, the copy and its source differ; nothing was published" */
+#define XTENT_REASON_VERIFY_FAILED 37
+
 /** "something else keeps the file busy, such as a running btrfs send; try again later" */
 #define XTENT_REASON_BUSY 38
 
@@ -377,6 +380,13 @@
 
 /** For `flags`: a source that is a symbolic link is followed. */
 #define XTENT_FILE_FOLLOW 4
+
+/**
+ * For `flags`: both files are read again and compared before the new one is published: written back, and
+ * past the page cache as far as the filesystem lets one. Where they differ the error is EIO, the reason
+ * XTENT_REASON_VERIFY_FAILED, and nothing is published.
+ */
+#define XTENT_FILE_VERIFY 8
 
 /** For `flags`: the file may take the place of another that has the name. */
 #define XTENT_STAGE_REPLACE 1

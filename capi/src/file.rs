@@ -31,6 +31,10 @@ pub const XTENT_FILE_REPLACE: u32 = 0x1;
 pub const XTENT_FILE_DURABLE: u32 = 0x2;
 /// For `flags`: a source that is a symbolic link is followed.
 pub const XTENT_FILE_FOLLOW: u32 = 0x4;
+/// For `flags`: both files are read again and compared before the new one is published: written back, and
+/// past the page cache as far as the filesystem lets one. Where they differ the error is EIO, the reason
+/// XTENT_REASON_VERIFY_FAILED, and nothing is published.
+pub const XTENT_FILE_VERIFY: u32 = 0x8;
 
 /// Options of xtent_copy_file, xtent_clone_file and xtent_clone_or_copy_file. Begin with
 /// XTENT_FILE_OPTIONS_INIT.
@@ -59,7 +63,7 @@ impl xtent_file_options {
     unsafe fn over<T>(ptr: *const Self, verb: impl FnOnce(FileOptions<'_>) -> Result<T>) -> Result<T> {
         // SAFETY: as the caller says.
         let given = unsafe { options(ptr)? };
-        let known = XTENT_FILE_REPLACE | XTENT_FILE_DURABLE | XTENT_FILE_FOLLOW;
+        let known = XTENT_FILE_REPLACE | XTENT_FILE_DURABLE | XTENT_FILE_FOLLOW | XTENT_FILE_VERIFY;
         let preserve = Preserve::from_bits(given.preserve).ok_or_else(Failure::invalid)?;
         if given.flags & !known != 0 || given.reserved != 0 {
             return Err(Failure::invalid());
@@ -72,7 +76,8 @@ impl xtent_file_options {
                 options
                     .replace(has(XTENT_FILE_REPLACE))
                     .durable(has(XTENT_FILE_DURABLE))
-                    .follow(has(XTENT_FILE_FOLLOW)),
+                    .follow(has(XTENT_FILE_FOLLOW))
+                    .verify(has(XTENT_FILE_VERIFY)),
             )
         })
     }

@@ -74,6 +74,8 @@ pub const XTENT_REASON_NOT_FOUND: i32 = 34;
 pub const XTENT_REASON_WOULD_ALLOCATE: i32 = 35;
 /// "the file was published, but could not be written to disk"
 pub const XTENT_REASON_NOT_DURABLE: i32 = 36;
+/// "read again, the copy and its source differ; nothing was published"
+pub const XTENT_REASON_VERIFY_FAILED: i32 = 37;
 /// "something else keeps the file busy, such as a running btrfs send; try again later"
 pub const XTENT_REASON_BUSY: i32 = 38;
 /// "a path has no name for a file, or one that the filesystem does not take"

@@ -103,6 +103,35 @@ static void links_are_not_followed(void)
     CHECK(S_ISREG(st.st_mode));
 }
 
+static int source;
+
+/* Writes to the source when all of it is copied, and before the copy is published. */
+static int write_late(void *user, uint64_t done, uint64_t total)
+{
+    (void)user;
+    if (done == total)
+        CHECK_INT(pwrite(source, "?", 1, 0), 1);
+    return 0;
+}
+
+static void verified(void)
+{
+    struct xtent_file_options options = XTENT_FILE_OPTIONS_INIT;
+    struct xtent_copy_options copy = XTENT_COPY_OPTIONS_INIT;
+    struct xtent_report report = XTENT_REPORT_INIT;
+
+    place();
+    options.flags = XTENT_FILE_VERIFY;
+    options.copy = &copy;
+    CHECK_INT(xtent_copy_file(dir, "src", dir, "right", &options, NULL), 0);
+    source = openat(dir, "src", O_WRONLY);
+    copy.progress = write_late;
+    CHECK_INT(xtent_copy_file(dir, "src", dir, "wrong", &options, &report), -EIO);
+    CHECK_INT(report.reason, XTENT_REASON_VERIFY_FAILED);
+    CHECK_INT(faccessat(dir, "wrong", F_OK, 0), -1);
+    close(source);
+}
+
 static void metadata(void)
 {
     struct xtent_file_options options = XTENT_FILE_OPTIONS_INIT;
@@ -175,7 +204,7 @@ static void bad_arguments(void)
     CHECK_INT(xtent_copy_file(dir, "src", dir, "", NULL, NULL), -ENOENT);
     CHECK_INT(xtent_copy_file(dir, "src", dir, "src/", NULL, &report), -EISDIR);
     CHECK_INT(report.reason, XTENT_REASON_INVALID_NAME);
-    options.flags = 8;
+    options.flags = 0x10;
     CHECK_INT(xtent_copy_file(dir, "src", dir, "dst", &options, NULL), -EINVAL);
     options.flags = 0;
     options.preserve = 0x40;
@@ -288,6 +317,7 @@ static void dedupes(void)
 static const struct test tests[] = {
     {"copies-and-clones", copies_and_clones},
     {"links-are-not-followed", links_are_not_followed},
+    {"verified", verified},
     {"metadata", metadata},
     {"cancelled", cancelled},
     {"bad-arguments", bad_arguments},

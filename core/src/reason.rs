@@ -100,6 +100,9 @@ reasons! {
     WouldAllocate = 35, "would-allocate", "sharing would fill a hole and take space: left alone, the bytes are equal";
     /// A file verb with `durable`: the name is there, but fsync(2) failed behind it.
     NotDurable = 36, "not-durable", "the file was published, but could not be written to disk";
+    /// A device that returns other bytes than were written, memory that changed them, or another program that wrote
+    /// to the source meanwhile.
+    VerifyFailed = 37, "verify-failed", "read again, the copy and its source differ; nothing was published";
     /// A btrfs send of the target's subvolume is running.
     Busy = 38, "busy", "something else keeps the file busy, such as a running btrfs send; try again later";
     /// Empty, too long, that of a directory, or with bytes that the filesystem does not take.

@@ -11,6 +11,7 @@ use crate::convert::{Descriptor, amount, length, os_error};
 use crate::report::Report;
 
 /// What a caller may choose by name.
+#[derive(Default)]
 pub(crate) struct Choices {
     sparse: Sparse,
     cache: Cache,

@@ -3,10 +3,11 @@
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
-use xtent::{At, CopyOptions, DedupeOptions, FileOptions};
+use xtent::{At, DedupeOptions, FileOptions};
 
 use crate::control::watched;
 use crate::convert::{AnyFile, Descriptor, FilePath, os_error};
+use crate::copy::Choices;
 use crate::dedupe::DedupeResult;
 use crate::preserve::{Kept, NOTHING};
 use crate::report::Report;
@@ -25,12 +26,15 @@ use crate::report::Report;
 /// report.unkept has what of it could not be kept. Without "mode" it has the source's permission bits through
 /// the umask. durable waits until the file and its name are on disk.
 ///
-/// Bytes, progress and signals are those of copy_range(). An exception from progress, or KeyboardInterrupt,
+/// With verify both files are read again and compared before the new one is published: written back, and past
+/// the page cache as far as the filesystem lets one. A difference raises EIO with the reason VERIFY_FAILED.
+///
+/// Bytes, sparse, cache, server, progress and signals are those of copy_range(). An exception from progress, or KeyboardInterrupt,
 /// leaves nothing behind.
 ///
 /// Raises OSError of the subclass for its errno, with the attributes reason and report, and both names.
 #[pyfunction]
-#[pyo3(signature = (src, dst, *, replace=false, preserve=NOTHING, durable=false, follow_symlinks=false, src_dir_fd=None, dst_dir_fd=None, progress=None), text_signature = "(src, dst, *, replace=False, preserve=(), durable=False, follow_symlinks=False, src_dir_fd=None, dst_dir_fd=None, progress=None)")]
+#[pyo3(signature = (src, dst, *, replace=false, preserve=NOTHING, durable=false, follow_symlinks=false, verify=false, sparse="keep", cache="keep", server="never", src_dir_fd=None, dst_dir_fd=None, progress=None), text_signature = "(src, dst, *, replace=False, preserve=(), durable=False, follow_symlinks=False, verify=False, sparse='keep', cache='keep', server='never', src_dir_fd=None, dst_dir_fd=None, progress=None)")]
 #[allow(clippy::too_many_arguments, reason = "keywords, in Python")]
 pub(crate) fn copy_file(
     py: Python<'_>,
@@ -40,22 +44,27 @@ pub(crate) fn copy_file(
     preserve: Kept,
     durable: bool,
     follow_symlinks: bool,
+    verify: bool,
+    sparse: &str,
+    cache: &str,
+    server: &str,
     src_dir_fd: Option<Descriptor>,
     dst_dir_fd: Option<Descriptor>,
     progress: Option<Bound<'_, PyAny>>,
 ) -> PyResult<Report> {
-    let options = Given { replace, preserve, durable, follow_symlinks };
+    let choices = Choices::new(sparse, cache, server)?;
+    let options = Given { replace, preserve, durable, follow_symlinks, verify, choices };
     let dirs = (src_dir_fd.as_ref(), dst_dir_fd.as_ref());
     file(py, |src, dst, options| xtent::copy_file(src, dst, options), (&src, &dst), dirs, options, progress)
 }
 
 /// Make a new file that shares all blocks of src: whole, or it raises. It never copies instead.
 ///
-/// Arguments and promises are those of copy_file(). It is filled as by clone_range(), in one step.
+/// Arguments and promises are those of copy_file(), but for the choices of a copy. It is filled as by clone_range(), in one step.
 ///
 /// Raises OSError as copy_file() does; and EOPNOTSUPP this filesystem or mount cannot, EXDEV two filesystems.
 #[pyfunction]
-#[pyo3(signature = (src, dst, *, replace=false, preserve=NOTHING, durable=false, follow_symlinks=false, src_dir_fd=None, dst_dir_fd=None, progress=None), text_signature = "(src, dst, *, replace=False, preserve=(), durable=False, follow_symlinks=False, src_dir_fd=None, dst_dir_fd=None, progress=None)")]
+#[pyo3(signature = (src, dst, *, replace=false, preserve=NOTHING, durable=false, follow_symlinks=false, verify=false, src_dir_fd=None, dst_dir_fd=None, progress=None), text_signature = "(src, dst, *, replace=False, preserve=(), durable=False, follow_symlinks=False, verify=False, src_dir_fd=None, dst_dir_fd=None, progress=None)")]
 #[allow(clippy::too_many_arguments, reason = "keywords, in Python")]
 pub(crate) fn clone_file(
     py: Python<'_>,
@@ -65,11 +74,13 @@ pub(crate) fn clone_file(
     preserve: Kept,
     durable: bool,
     follow_symlinks: bool,
+    verify: bool,
     src_dir_fd: Option<Descriptor>,
     dst_dir_fd: Option<Descriptor>,
     progress: Option<Bound<'_, PyAny>>,
 ) -> PyResult<Report> {
-    let options = Given { replace, preserve, durable, follow_symlinks };
+    let choices = Choices::default();
+    let options = Given { replace, preserve, durable, follow_symlinks, verify, choices };
     let dirs = (src_dir_fd.as_ref(), dst_dir_fd.as_ref());
     file(py, |src, dst, options| xtent::clone_file(src, dst, options), (&src, &dst), dirs, options, progress)
 }
@@ -81,7 +92,7 @@ pub(crate) fn clone_file(
 /// Raises OSError as copy_file() does. A clone that fails with EIO, ENOSPC, EDQUOT, ENOMEM or EFBIG is such
 /// an error and never turns into a copy.
 #[pyfunction]
-#[pyo3(signature = (src, dst, *, replace=false, preserve=NOTHING, durable=false, follow_symlinks=false, src_dir_fd=None, dst_dir_fd=None, progress=None), text_signature = "(src, dst, *, replace=False, preserve=(), durable=False, follow_symlinks=False, src_dir_fd=None, dst_dir_fd=None, progress=None)")]
+#[pyo3(signature = (src, dst, *, replace=false, preserve=NOTHING, durable=false, follow_symlinks=false, verify=false, sparse="keep", cache="keep", server="never", src_dir_fd=None, dst_dir_fd=None, progress=None), text_signature = "(src, dst, *, replace=False, preserve=(), durable=False, follow_symlinks=False, verify=False, sparse='keep', cache='keep', server='never', src_dir_fd=None, dst_dir_fd=None, progress=None)")]
 #[allow(clippy::too_many_arguments, reason = "keywords, in Python")]
 pub(crate) fn clone_or_copy_file(
     py: Python<'_>,
@@ -91,11 +102,16 @@ pub(crate) fn clone_or_copy_file(
     preserve: Kept,
     durable: bool,
     follow_symlinks: bool,
+    verify: bool,
+    sparse: &str,
+    cache: &str,
+    server: &str,
     src_dir_fd: Option<Descriptor>,
     dst_dir_fd: Option<Descriptor>,
     progress: Option<Bound<'_, PyAny>>,
 ) -> PyResult<Report> {
-    let options = Given { replace, preserve, durable, follow_symlinks };
+    let choices = Choices::new(sparse, cache, server)?;
+    let options = Given { replace, preserve, durable, follow_symlinks, verify, choices };
     let dirs = (src_dir_fd.as_ref(), dst_dir_fd.as_ref());
     let verb: Verb = |src, dst, options| xtent::clone_or_copy_file(src, dst, options);
     file(py, verb, (&src, &dst), dirs, options, progress)
@@ -108,6 +124,8 @@ struct Given {
     preserve: Kept,
     durable: bool,
     follow_symlinks: bool,
+    verify: bool,
+    choices: Choices,
 }
 
 fn file(
@@ -119,9 +137,9 @@ fn file(
     progress: Option<Bound<'_, PyAny>>,
 ) -> PyResult<Report> {
     let done = watched(py, progress, |control| {
-        let copy = CopyOptions::new().control(control);
+        let copy = given.choices.options(control);
         let options = FileOptions::new().copy(copy).replace(given.replace).preserve(given.preserve.0);
-        let options = options.durable(given.durable).follow(given.follow_symlinks);
+        let options = options.durable(given.durable).follow(given.follow_symlinks).verify(given.verify);
         verb(src.at(src_dir), dst.at(dst_dir), options)
     })?;
     done.map(Report::from).map_err(|error| os_error(py, error, &[src, dst]))

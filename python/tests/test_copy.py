@@ -103,6 +103,26 @@ except OSError as error:
 """
 
 
+NO_PIPE = """
+import os, resource, sys, xtent
+src, dst = open(sys.argv[1], "rb"), open(sys.argv[2], "wb")
+first_free = os.dup(0)
+os.close(first_free)
+_, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (first_free + int(sys.argv[3]), most))
+print(xtent.copy_range(src, dst).bytes_copied)
+"""
+
+
+@pytest.mark.parametrize("descriptors", [0, 1, 2])
+def test_where_there_are_no_descriptors_for_a_pipe(place: Place, descriptors: int) -> None:
+    data = noise(3_000_001)
+    place.file("src", data)
+    run = [sys.executable, "-c", NO_PIPE, place.path / "src", place.path / "dst", str(descriptors)]
+    assert subprocess.run(run, check=True, capture_output=True).stdout == b"3000001\n"
+    assert (place.path / "dst").read_bytes() == data
+
+
 def test_short_with_a_reason_and_then_an_error(place: Place) -> None:
     place.file("src", noise(300_000))
     run = [sys.executable, "-c", LIMITED, place.path / "src", place.path / "dst"]

@@ -74,6 +74,32 @@ def test_symbolic_links(place: Place, verb: Verb, src: Path) -> None:
     assert src.read_bytes() == DATA
 
 
+def test_verified(place: Place, verb: Verb, src: Path) -> None:
+    if verb is xtent.clone_file:
+        # Nothing can come between its only step and the end.
+        verb(src, place.path / "dst", verify=True)
+        return
+    assert verb(src, place.path / "dst", verify=True).bytes == len(DATA)
+
+    def write_late(done: int, total: int | None) -> None:
+        with open(src, "rb+") as file:
+            file.write(b"?")
+
+    with pytest.raises(OSError) as raised:
+        xtent.copy_file(src, place.path / "wrong", verify=True, progress=write_late)
+    assert (raised.value.errno, raised.value.reason) == (errno.EIO, xtent.Reason.VERIFY_FAILED)
+    assert names(place) == ["dst", "src"]
+
+
+def test_choices_of_a_copy(place: Place, src: Path) -> None:
+    report = xtent.copy_file(src, place.path / "dst", sparse="detect", cache="neutral", server="allow")
+    assert report.bytes == len(DATA)
+    assert (place.path / "dst").read_bytes() == DATA
+    with pytest.raises(ValueError, match="cache must be"):
+        xtent.copy_file(src, place.path / "other", cache="warm")  # type: ignore[arg-type]
+    assert names(place) == ["dst", "src"]
+
+
 def test_metadata(place: Place, verb: Verb, src: Path) -> None:
     src.chmod(0o751)
     os.utime(src, ns=(10**18, 10**18 + 5 * 10**8))

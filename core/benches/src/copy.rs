@@ -6,7 +6,7 @@ use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use xtent_tests::{allocated, pattern, write_file};
+use xtent_tests::{allocated, cool, pattern, resident_bytes, write_file};
 
 use crate::arguments::Arguments;
 use crate::process::{exists, program};
@@ -22,6 +22,9 @@ pub(crate) fn entries() -> Vec<Entry> {
         cold("xfs", Some(0.75), Some(1.2)),
         cold("btrfs", Some(0.75), None),
         cold("ext4", None, None),
+        neutral("ext4"),
+        neutral("xfs"),
+        neutral("btrfs"),
         sparse("ext4"),
         sparse("xfs"),
     ]
@@ -231,11 +234,40 @@ fn cold(name: &'static str, cp: Option<f64>, direct: Option<f64>) -> Entry {
     })
 }
 
+/// What is left in the page cache of either file, and what that costs: both are cold before.
+fn neutral(name: &'static str) -> Entry {
+    Entry::new(format!("copy neutral {name}"), &[name], move |arguments: &Arguments, dirs| {
+        let job = Job::new(dirs, arguments.bytes);
+        let looked_at = |name: &str, program_name: &'static str, at_most, target| {
+            let contender = job.copies(name, move || program(program_name));
+            let (cooled, left, mut prepare) = (job.clone(), job.clone(), contender.prepare);
+            let prepare = Box::new(move || {
+                prepare();
+                drop_from_cache(&cooled.src);
+            });
+            let look = move || {
+                let resident = |path| resident_bytes(&File::open(path).expect("a file")).expect("mincore");
+                resident(&left.src).max(resident(&left.dst)) as f64 / f64::from(1 << 20)
+            };
+            Contender { prepare, target, ..contender }.quantity(
+                "MiB of a file left in the page cache",
+                at_most,
+                look,
+            )
+        };
+        Scenario {
+            about: format!("{} MiB that are not in the page cache, to a new file", arguments.bytes >> 20),
+            rounds: 15,
+            contenders: vec![
+                looked_at("xtent, cache = neutral", "copy-neutral", Some(8.0), None),
+                looked_at("xtent, cache = keep", "copy", None, Some(2.0)),
+            ],
+        }
+    })
+}
+
 fn drop_from_cache(path: &Path) {
-    let file = File::open(path).expect("the source is there");
-    // SAFETY: takes numbers only.
-    let result = unsafe { libc::posix_fadvise(file.as_raw_fd(), 0, 0, libc::POSIX_FADV_DONTNEED) };
-    assert_eq!(result, 0, "posix_fadvise");
+    cool(&File::open(path).expect("the source is there"));
 }
 
 const ISLAND: u64 = 64 << 10;

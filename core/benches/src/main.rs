@@ -64,7 +64,9 @@ fn main() -> ExitCode {
 }
 
 fn kernel() -> String {
-    std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default().trim().into()
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    // Without what its distribution or machine calls it.
+    release.split(['-', '+']).next().unwrap_or_default().trim().into()
 }
 
 /// The table of one scenario.

@@ -7,7 +7,7 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::process::ExitCode;
 
-use xtent::{CopyOptions, TO_END};
+use xtent::{Cache, CopyOptions, TO_END};
 
 const MIB: usize = 1 << 20;
 
@@ -15,6 +15,7 @@ pub(crate) fn run(words: &[String]) -> ExitCode {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let done = match words[..] {
         ["copy", src, dst] => copy(src, dst, CopyOptions::new()),
+        ["copy-neutral", src, dst] => copy(src, dst, CopyOptions::new().cache(Cache::Neutral)),
         ["std-copy", src, dst] => std::fs::copy(src, dst).map(drop),
         ["write", len, dst] => write(len.parse().expect("a length"), dst),
         ["read", src] => read(src, 0),

@@ -9,6 +9,7 @@ mod server;
 mod splice;
 mod step;
 mod transfer;
+mod verify;
 
 use std::os::fd::BorrowedFd;
 
@@ -27,6 +28,7 @@ use holes::Segments;
 use ladder::Situation;
 use step::Files;
 use transfer::Transfer;
+pub(crate) use verify::{Again, verify};
 
 /// Moves up to `len` bytes of `src` at `src_off` to `dst` at `dst_off`; the report says how many.
 ///

@@ -184,3 +184,49 @@ impl Window {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsFd;
+
+    use super::*;
+
+    fn report(bytes_copied: u64) -> Report {
+        Report { bytes_copied, ..Report::default() }
+    }
+
+    #[test]
+    fn what_counts_ends_before_the_window_that_is_lost() {
+        let (src, dst) = (tempfile::tempfile().unwrap(), tempfile::tempfile().unwrap());
+        let mut neutral = Neutral::new(Files { src: src.as_fd(), dst: dst.as_fd() }, 0);
+        // From 1000 on, in steps of which none ends where a window does.
+        let at = |done: u64| Pair { src: done, dst: 1000 + done, len: 0 };
+        for done in (1..=12).map(|step| step * 3_000_000) {
+            neutral.marks.push_back((at(done).dst, report(done)));
+        }
+        assert_eq!(neutral.done_before(0), Report::default());
+        assert_eq!(neutral.done_before(WINDOW), report(3_000_000));
+        assert_eq!(neutral.done_before(3 * WINDOW), report(12_000_000));
+        // Asked again it still knows; what came before is forgotten.
+        assert_eq!(neutral.done_before(3 * WINDOW), report(12_000_000));
+        assert_eq!(neutral.marks.front(), Some(&(12_001_000, report(12_000_000))));
+        assert_eq!(neutral.done_before(1001), Report::default());
+    }
+
+    #[test]
+    fn windows_are_aligned_and_none_is_looked_at_twice() {
+        let file = tempfile::tempfile().unwrap();
+        let mut side = Side::new(file.as_fd(), 0);
+        side.look(WINDOW + 5, WINDOW + 6);
+        side.look(WINDOW + 6, 3 * WINDOW + 1);
+        let starts: Vec<u64> = side.windows.iter().map(|window| window.start).collect();
+        assert_eq!(starts, [WINDOW, 2 * WINDOW, 3 * WINDOW]);
+        // Behind the end of the file nothing can be cached.
+        assert_eq!(side.windows[0].absent, [(WINDOW, 2 * WINDOW)]);
+        assert_eq!(side.passed(3 * WINDOW - 1).len(), 1);
+        assert_eq!(side.passed(4 * WINDOW).len(), 2);
+        // Far away, behind a hole.
+        side.look(100 * WINDOW, 100 * WINDOW + 1);
+        assert_eq!((side.windows.len(), side.windows[0].start), (1, 100 * WINDOW));
+    }
+}

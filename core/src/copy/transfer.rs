@@ -155,11 +155,11 @@ impl<'a, 'c> Transfer<'a, 'c> {
     /// Moves `len` bytes, a step at a time.
     fn data(&mut self, len: u64) -> Step {
         let end = self.rest().src + len;
+        let situation = Situation { len, ..self.situation };
         let mut interruptions = 0;
         while self.rest().src < end {
             self.go_on()?;
             let next = self.rest().first(end - self.rest().src);
-            let situation = Situation { len: next.len, ..self.situation };
             let Some(way) = choose(&situation, &self.failures) else { return Err(self.last_failure()) };
             let next = next.first(way.step());
             self.about_to_move(next);

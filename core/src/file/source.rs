@@ -3,6 +3,7 @@
 use std::ffi::CStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use crate::copy::Again;
 use crate::reason::Reason;
 use crate::sys;
 
@@ -32,6 +33,11 @@ impl<'a> Source<'a> {
 
     pub(crate) fn fd(&self) -> BorrowedFd<'_> {
         self.file.as_fd()
+    }
+
+    /// To be read again, past the page cache where it is not the caller's.
+    pub(crate) fn again(&self) -> Again<'_> {
+        Again { file: self.fd(), ours: matches!(self.file, Held::Ours(_)) }
     }
 
     pub(crate) fn stat(&self) -> &libc::stat64 {

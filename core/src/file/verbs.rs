@@ -4,7 +4,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use crate::both::steps_down;
 use crate::control::Control;
-use crate::copy::{CopyOptions, copy};
+use crate::copy::{Again, CopyOptions, copy, verify};
 use crate::error::{Error, Operation, Result};
 use crate::explain;
 use crate::facts::Facts;
@@ -36,6 +36,9 @@ pub struct FileOptions<'a> {
     pub durable: bool,
     /// Whether a source that is a symbolic link is followed.
     pub follow: bool,
+    /// Whether both files are read again and compared before the new one is published: written back, and past the
+    /// page cache as far as the filesystem lets one. A source that the caller opened is read as it is open.
+    pub verify: bool,
 }
 
 impl<'a> FileOptions<'a> {
@@ -85,6 +88,13 @@ impl<'a> FileOptions<'a> {
         self.follow = follow;
         self
     }
+
+    /// Sets whether both files are read again and compared.
+    #[must_use]
+    pub fn verify(mut self, verify: bool) -> Self {
+        self.verify = verify;
+        self
+    }
 }
 
 /// Copies the file `src` to the name `dst`: whole, or there is an error and `dst` is what it was.
@@ -125,6 +135,7 @@ impl<'a> FileOptions<'a> {
 /// - `ENOENT`, `ENOTDIR`, `ENAMETOOLONG`, `EINVAL`: what is wrong with a path; see the reason. `ELOOP`: too many
 ///   symbolic links, or one as the source and [`FileOptions::follow`] is not set.
 /// - `ESPIPE`, `EINVAL`: the source is a FIFO, socket or device. `EBADF`: a descriptor is not open, or not for that.
+/// - `EIO` with [`Reason::VerifyFailed`](crate::Reason::VerifyFailed): [`FileOptions::verify`] found a difference.
 /// - `ECANCELED`, and all that reading and writing may fail with: `EACCES`, `EPERM`, `EROFS`, `ENOSPC`, `EDQUOT`, `EFBIG`,
 ///   `EIO`, `ENOMEM`, `ETXTBSY`. `EPERM` also where the kernel (before Linux 6.10) does not let this caller
 ///   name an open file, and /proc, the other way to, is not mounted.
@@ -190,6 +201,10 @@ fn make(
     if report.errno != 0 {
         // Short: there is no such file.
         return Err(Error::new(op, report.errno, report.reason));
+    }
+    if options.verify {
+        let (copied, written) = (source.again(), Again { file: stage.as_fd(), ours: true });
+        verify(copied, written, &options.copy.control).map_err(|error| error.told_by(op))?;
     }
     report.unkept = dress(&stage, &source, options.preserve).map_err(refused)?;
     go_on(&options.copy.control, op)?;

@@ -40,6 +40,13 @@ pub(crate) fn status_flags(fd: BorrowedFd<'_>) -> Result<libc::c_int> {
     check(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_GETFL) })
 }
 
+/// Sets the status flags that F_SETFL can, for all who share the open file description.
+pub(crate) fn set_status_flags(fd: BorrowedFd<'_>, flags: libc::c_int) -> Result<()> {
+    // SAFETY: F_SETFL takes a number.
+    check(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_SETFL, flags) })?;
+    Ok(())
+}
+
 /// What a memfd is sealed against (F_SEAL_..., fcntl(2)); EINVAL for other files.
 pub(crate) fn seals(fd: BorrowedFd<'_>) -> Result<libc::c_int> {
     // SAFETY: F_GET_SEALS takes no argument.

@@ -116,6 +116,8 @@ class Reason(enum.Enum):
     """Sharing would fill a hole and take space: left alone, the bytes are equal."""
     NOT_DURABLE = 36
     """The file was published, but could not be written to disk."""
+    VERIFY_FAILED = 37
+    """Read again, the copy and its source differ; nothing was published."""
     BUSY = 38
     """Something else keeps the file busy, such as a running btrfs send; try again later."""
     INVALID_NAME = 39
@@ -572,6 +574,10 @@ def copy_file(
     preserve: Iterable[_Kept] = (),
     durable: bool = False,
     follow_symlinks: bool = False,
+    verify: bool = False,
+    sparse: Literal["keep", "fill", "detect"] = "keep",
+    cache: Literal["keep", "neutral"] = "keep",
+    server: Literal["never", "allow"] = "never",
     src_dir_fd: FileDescriptorLike | None = None,
     dst_dir_fd: FileDescriptorLike | None = None,
     progress: Callable[[int, int | None], object] | None = None,
@@ -590,7 +596,10 @@ def copy_file(
     report.unkept has what of it could not be kept. Without "mode" it has the source's permission bits through
     the umask. durable waits until the file and its name are on disk.
 
-    Bytes, progress and signals are those of copy_range(). An exception from progress, or KeyboardInterrupt,
+    With verify both files are read again and compared before the new one is published: written back, and past
+    the page cache as far as the filesystem lets one. A difference raises EIO with the reason VERIFY_FAILED.
+
+    Bytes, sparse, cache, server, progress and signals are those of copy_range(). An exception from progress, or KeyboardInterrupt,
     leaves nothing behind.
 
     Raises OSError of the subclass for its errno, with the attributes reason and report, and both names.
@@ -604,13 +613,14 @@ def clone_file(
     preserve: Iterable[_Kept] = (),
     durable: bool = False,
     follow_symlinks: bool = False,
+    verify: bool = False,
     src_dir_fd: FileDescriptorLike | None = None,
     dst_dir_fd: FileDescriptorLike | None = None,
     progress: Callable[[int, int | None], object] | None = None,
 ) -> Report:
     """Make a new file that shares all blocks of src: whole, or it raises. It never copies instead.
 
-    Arguments and promises are those of copy_file(). It is filled as by clone_range(), in one step.
+    Arguments and promises are those of copy_file(), but for the choices of a copy. It is filled as by clone_range(), in one step.
 
     Raises OSError as copy_file() does; and EOPNOTSUPP this filesystem or mount cannot, EXDEV two filesystems.
     """
@@ -623,6 +633,10 @@ def clone_or_copy_file(
     preserve: Iterable[_Kept] = (),
     durable: bool = False,
     follow_symlinks: bool = False,
+    verify: bool = False,
+    sparse: Literal["keep", "fill", "detect"] = "keep",
+    cache: Literal["keep", "neutral"] = "keep",
+    server: Literal["never", "allow"] = "never",
     src_dir_fd: FileDescriptorLike | None = None,
     dst_dir_fd: FileDescriptorLike | None = None,
     progress: Callable[[int, int | None], object] | None = None,

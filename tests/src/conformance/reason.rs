@@ -50,6 +50,7 @@ reasons! {
     Exists = 33;
     NotFound = 34;
     NotDurable = 36;
+    VerifyFailed = 37;
     Busy = 38;
     InvalidName = 39;
     TooManyLinks = 40;

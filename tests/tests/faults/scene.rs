@@ -7,7 +7,7 @@ use std::os::unix::fs::FileExt;
 use tempfile::TempDir;
 use xtent::{
     Ability, Answer, Capabilities, CloneOptions, CopyOptions, DedupeOptions, DedupeResult, DedupeStatus,
-    DedupeTarget, Extent, Report, TO_END,
+    DedupeTarget, Extent, Report, Sparse, TO_END,
 };
 use xtent_tests::{Filesystem, pattern, scratch};
 
@@ -66,6 +66,30 @@ pub(crate) const SCENES: &[Scene] = &[
         src: &[(Some(1), 8 * K), (None, 56 * K)],
         dst: &[(Some(9), 16 * K)],
         moves: (0, 0, 64 * K),
+    },
+    Scene {
+        name: "copy through a pipe, in steps",
+        verb: |src, dst| Said::Moved(xtent::copy_range(src, 0, dst, 0, TO_END, CopyOptions::new())),
+        src: &[(Some(1), 2100 * K + 100)],
+        dst: &[(Some(9), 16 * K)],
+        moves: (0, 0, 2100 * K + 100),
+    },
+    Scene {
+        name: "copy through a pipe, with holes",
+        verb: |src, dst| Said::Moved(xtent::copy_range(src, 100, dst, 5000, TO_END, CopyOptions::new())),
+        src: &[(Some(1), 128 * K), (None, 64 * K), (Some(2), 96 * K)],
+        dst: OLD,
+        moves: (100, 5000, 288 * K - 100),
+    },
+    Scene {
+        name: "copy that looks for zeros",
+        verb: |src, dst| {
+            let options = CopyOptions::new().sparse(Sparse::Detect);
+            Said::Moved(xtent::copy_range(src, 0, dst, 0, TO_END, options))
+        },
+        src: &[(Some(1), 64 * K), (Some(ZEROS), 64 * K), (Some(2), 1000)],
+        dst: OLD,
+        moves: (0, 0, 128 * K + 1000),
     },
     Scene {
         name: "clone over a file",
