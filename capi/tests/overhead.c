@@ -1,0 +1,161 @@
+/*
+ * What a call costs beyond its system calls: overhead DIRECTORY. Prints rows of Markdown.
+ *
+ * The library's system calls come here first: they are counted, and while `pretend` is set they are answered at
+ * once, so that what is left is the library's own time. Beside it the same call in full and the bare ioctl,
+ * batch by batch in turn.
+ */
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+#include <xtent.h>
+
+enum { BATCHES = 101, CALLS = 500 };
+
+static int pretend;
+static struct stat regular;
+static struct { int ioctl, fstat, fcntl, getrlimit; } calls;
+
+int ioctl(int fd, unsigned long request, ...)
+{
+    va_list args;
+    void *argument;
+
+    va_start(args, request);
+    argument = va_arg(args, void *);
+    va_end(args);
+    calls.ioctl++;
+    return pretend ? 0 : (int)syscall(SYS_ioctl, fd, request, argument);
+}
+
+int fstat64(int fd, struct stat64 *st)
+{
+    calls.fstat++;
+    if (pretend) {
+        memcpy(st, &regular, sizeof *st);
+        return 0;
+    }
+    return (int)syscall(SYS_fstat, fd, st);
+}
+
+int fcntl(int fd, int command, ...)
+{
+    va_list args;
+    long argument;
+
+    va_start(args, command);
+    argument = va_arg(args, long);
+    va_end(args);
+    calls.fcntl++;
+    return pretend ? O_RDWR : (int)syscall(SYS_fcntl, fd, command, argument);
+}
+
+int getrlimit64(__rlimit_resource_t resource, struct rlimit64 *limit)
+{
+    calls.getrlimit++;
+    if (pretend) {
+        limit->rlim_cur = limit->rlim_max = RLIM64_INFINITY;
+        return 0;
+    }
+    return (int)syscall(SYS_prlimit64, 0, resource, NULL, limit);
+}
+
+static double now(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return 1e9 * (double)t.tv_sec + (double)t.tv_nsec;
+}
+
+static int src, dst;
+
+static void library(void)
+{
+    struct xtent_report report = XTENT_REPORT_INIT;
+
+    if (xtent_clone_range(src, 0, dst, 0, XTENT_TO_END, NULL, &report) != 0)
+        abort();
+}
+
+static void bare(void)
+{
+    struct file_clone_range range = {src, 0, 0, 0};
+
+    if (syscall(SYS_ioctl, dst, FICLONERANGE, &range) != 0)
+        abort();
+}
+
+/* The time of one call, of a batch. Each clone is into an empty file, as a program makes it. */
+static double batch(void (*call)(void), int pretending)
+{
+    double begin, sum = 0;
+
+    for (int i = 0; i < CALLS; i++) {
+        if (!pretending && ftruncate(dst, 0) != 0)
+            abort();
+        pretend = pretending;
+        begin = now();
+        if (pretending)
+            for (int k = 0; k < 100; k++)
+                call();
+        else
+            call();
+        sum += now() - begin;
+        pretend = 0;
+    }
+    return sum / CALLS / (pretending ? 100 : 1);
+}
+
+static int ascending(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+
+    return (x > y) - (x < y);
+}
+
+static double median(double *times)
+{
+    qsort(times, BATCHES, sizeof *times, ascending);
+    return times[BATCHES / 2];
+}
+
+int main(int argc, char **argv)
+{
+    static double whole[BATCHES], alone[BATCHES], own[BATCHES];
+    double mine;
+
+    if (argc != 2 || chdir(argv[1]) != 0) {
+        fprintf(stderr, "usage: overhead DIRECTORY\n");
+        return 2;
+    }
+    src = open(".", O_RDWR | O_TMPFILE, 0600);
+    dst = open(".", O_RDWR | O_TMPFILE, 0600);
+    if (src < 0 || dst < 0 || ftruncate(src, 65536) != 0 || pwrite(src, "x", 1, 0) != 1 || syscall(SYS_fstat, src, &regular) != 0) {
+        perror(argv[1]);
+        return 1;
+    }
+    bare();
+    if (ftruncate(dst, 0) != 0)
+        return 1;
+    memset(&calls, 0, sizeof calls);
+    library();
+    printf("| xtent_clone_range into an empty file | %d ioctl, %d fstat, %d fcntl, %d getrlimit |", calls.ioctl, calls.fstat,
+           calls.fcntl, calls.getrlimit);
+    for (int i = 0; i < BATCHES; i++) {
+        whole[i] = batch(library, 0);
+        alone[i] = batch(bare, 0);
+        own[i] = batch(library, 1);
+    }
+    mine = median(own);
+    printf(" %.0f | %.0f | %.0f | ≤ 50 | %s |\n", median(whole), median(alone), mine, mine <= 50 ? "met" : "**missed**");
+    return 0;
+}
