@@ -122,6 +122,14 @@ mod tests {
 
     const PLAIN: Situation = Situation { len: 1 << 20, server: false, sizeless: false, direct: false };
 
+    /// A bound, and one that a handler run every millisecond does not come to.
+    #[test]
+    fn interruptions_are_borne_and_not_for_ever() {
+        for (way, times) in [(Way::Server, 10), (Way::Splice, 100), (Way::ReadWrite, 100)] {
+            assert_eq!(way.interruptions(), times, "{way:?}");
+        }
+    }
+
     #[test]
     fn the_first_way() {
         let table = [
