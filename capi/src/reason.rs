@@ -76,8 +76,12 @@ pub const XTENT_REASON_NOT_DURABLE: i32 = 36;
 pub const XTENT_REASON_INVALID_NAME: i32 = 39;
 /// "a symbolic link where none is followed, or too many of them"
 pub const XTENT_REASON_TOO_MANY_LINKS: i32 = 40;
+/// "this filesystem cannot exchange the two in one step"
+pub const XTENT_REASON_CANNOT_EXCHANGE: i32 = 41;
 /// "something on a path is no directory"
 pub const XTENT_REASON_NOT_A_DIRECTORY: i32 = 44;
+/// "the destination lies inside of the source"
+pub const XTENT_REASON_INSIDE_SOURCE: i32 = 45;
 
 /// One plain sentence on `reason`, a code such as a report has it, without a full stop, in English.
 ///

@@ -102,8 +102,12 @@ reasons! {
     InvalidName = 39, "invalid-name", "a path has no name for a file, or one that the filesystem does not take";
     /// Too many of them, or one where none is followed.
     TooManyLinks = 40, "too-many-links", "a symbolic link where none is followed, or too many of them";
+    /// Replacing a tree, or a range, in one step needs it.
+    CannotExchange = 41, "cannot-exchange", "this filesystem cannot exchange the two in one step";
     /// A file stands where the path needs a directory.
     NotDirectory = 44, "not-a-directory", "something on a path is no directory";
+    /// A tree cannot be copied into itself.
+    InsideSource = 45, "inside-source", "the destination lies inside of the source";
 }
 
 impl Reason {

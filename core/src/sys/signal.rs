@@ -9,39 +9,89 @@ use std::ptr::null_mut;
 ///
 /// A write at the file-size limit sends SIGXFSZ to the writing thread beside its EFBIG (write(2)), and
 /// the default action ends the process. A library must not end its host for an error that it reports.
-pub(crate) struct NoSigxfsz {
-    old: libc::sigset_t,
-    /// One was waiting before us: it is the host's and stays.
-    was_pending: bool,
-    /// A signal mask belongs to a thread, and so does this guard.
-    thread: PhantomData<*const ()>,
-}
+pub(crate) struct NoSigxfsz(Blocked);
 
 impl NoSigxfsz {
     pub(crate) fn new() -> Self {
-        let mut old = MaybeUninit::uninit();
-        // SAFETY: both sets are valid for the call; pthread_sigmask with SIG_BLOCK cannot fail and
-        // fills `old`.
-        let old = unsafe {
-            libc::pthread_sigmask(libc::SIG_BLOCK, &sigxfsz(), old.as_mut_ptr());
-            old.assume_init()
-        };
-        // It can only be waiting where it was blocked before.
-        let was_pending = contains(&old) && contains(&pending());
-        NoSigxfsz { old, was_pending, thread: PhantomData }
+        NoSigxfsz(Blocked::new(&sigxfsz()))
     }
 }
 
 impl Drop for NoSigxfsz {
     fn drop(&mut self) {
+        self.0.take_sigxfsz();
+    }
+}
+
+/// While it lives, signals that would end the process, or run a handler, wait for the calling thread.
+///
+/// Not those that the thread brings upon itself by a wrong access or instruction (signal(7)): blocked, they
+/// end the process without the handler that the host may have for them. Nor what a debugger or seccomp(2)
+/// sends.
+pub(crate) struct Deferred(Blocked);
+
+impl Deferred {
+    pub(crate) fn new() -> Self {
+        Deferred(Blocked::new(&deferrable()))
+    }
+
+    /// After an error: takes away the SIGXFSZ that may have come with it.
+    pub(crate) fn take_sigxfsz(&self) {
+        self.0.take_sigxfsz();
+    }
+}
+
+/// A set of signals, SIGXFSZ among them, is blocked until it is dropped.
+struct Blocked {
+    old: libc::sigset_t,
+    /// A SIGXFSZ was waiting before us: it is the host's and stays.
+    was_pending: bool,
+    /// A signal mask belongs to a thread, and so does this guard.
+    thread: PhantomData<*const ()>,
+}
+
+impl Blocked {
+    fn new(set: &libc::sigset_t) -> Self {
+        let mut old = MaybeUninit::uninit();
+        // SAFETY: both sets are valid for the call; pthread_sigmask with SIG_BLOCK cannot fail and
+        // fills `old`.
+        let old = unsafe {
+            libc::pthread_sigmask(libc::SIG_BLOCK, set, old.as_mut_ptr());
+            old.assume_init()
+        };
+        // It can only be waiting where it was blocked before.
+        let was_pending = contains(&old) && contains(&pending());
+        Blocked { old, was_pending, thread: PhantomData }
+    }
+
+    fn take_sigxfsz(&self) {
         if !self.was_pending && contains(&pending()) {
             let now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
             // SAFETY: the set and the time are valid for the call; no information is asked for. With a
             // time of zero it does not wait.
             unsafe { libc::sigtimedwait(&sigxfsz(), null_mut(), &now) };
         }
+    }
+}
+
+impl Drop for Blocked {
+    fn drop(&mut self) {
         // SAFETY: `old` was filled by pthread_sigmask in `new`, on this same thread.
         unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &self.old, null_mut()) };
+    }
+}
+
+/// What [`Deferred`] blocks. The C library keeps the signals of its own out of it.
+fn deferrable() -> libc::sigset_t {
+    let mut set = MaybeUninit::uninit();
+    // SAFETY: sigfillset fills the set; the numbers are valid signals for sigdelset.
+    unsafe {
+        libc::sigfillset(set.as_mut_ptr());
+        let own = [libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL, libc::SIGTRAP, libc::SIGSYS];
+        for signal in own {
+            libc::sigdelset(set.as_mut_ptr(), signal);
+        }
+        set.assume_init()
     }
 }
 
@@ -88,7 +138,7 @@ mod tests {
         // Still alive: it was taken away. And the mask is open again.
         assert!(!contains(&pending()));
         let guard = NoSigxfsz::new();
-        assert!(!contains(&guard.old));
+        assert!(!contains(&guard.0.old));
     }
 
     #[test]
@@ -98,5 +148,30 @@ mod tests {
         drop(NoSigxfsz::new());
         assert!(contains(&pending()), "the inner guard must leave the host's signal alone");
         drop(host);
+    }
+
+    fn blocks(signal: libc::c_int) -> bool {
+        let mut now = MaybeUninit::uninit();
+        // SAFETY: a null set changes nothing; `now` is filled.
+        unsafe {
+            libc::pthread_sigmask(libc::SIG_BLOCK, std::ptr::null(), now.as_mut_ptr());
+            libc::sigismember(&now.assume_init(), signal) == 1
+        }
+    }
+
+    #[test]
+    fn only_what_comes_from_outside_waits() {
+        let guard = Deferred::new();
+        for signal in [libc::SIGTERM, libc::SIGINT, libc::SIGALRM, libc::SIGXFSZ, libc::SIGRTMIN()] {
+            assert!(blocks(signal), "{signal}");
+        }
+        for signal in [libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL] {
+            assert!(!blocks(signal), "{signal}");
+        }
+        raise();
+        guard.take_sigxfsz();
+        assert!(!contains(&pending()));
+        drop(guard);
+        assert!(!blocks(libc::SIGTERM));
     }
 }
