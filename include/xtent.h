@@ -400,6 +400,18 @@
  */
 #define XTENT_STAGE_KEEP_MODE 4
 
+/** For `flags`: the new tree may take the place of what has the name. */
+#define XTENT_TREE_REPLACE 1
+
+/** For `flags`: wait until all of the tree and its name are on disk. */
+#define XTENT_TREE_DURABLE 2
+
+/** For `flags`: go down into other filesystems that are mounted in the source. */
+#define XTENT_TREE_CROSS_MOUNTS 4
+
+/** For `flags`: go on where a file fails, and publish the tree without it. */
+#define XTENT_TREE_KEEP_GOING 8
+
 /** An extent is a hole: it takes no space, and a read gives zeros. */
 #define XTENT_EXTENT_HOLE 1
 
@@ -672,6 +684,78 @@ struct xtent_stage_options {
     /** Must be 0. */
     uint32_t reserved;
 #define XTENT_STAGE_OPTIONS_INIT { sizeof(struct xtent_stage_options), 0, 0, 0 }
+};
+
+/**
+ * Options of xtent_copy_tree, xtent_clone_tree and xtent_clone_or_copy_tree. Begin with
+ * XTENT_TREE_OPTIONS_INIT.
+ */
+struct xtent_tree_options {
+    /** sizeof(struct xtent_tree_options). */
+    uint32_t size;
+    /** Any of XTENT_TREE_..., combined with |. */
+    uint32_t flags;
+    /** How many threads work at it, the calling one among them: 0 is one for each processor. At most 64. */
+    uint32_t threads;
+    /** Must be 0. */
+    uint32_t reserved;
+    /**
+     * NULL, or a flag that is looked at between files and between steps of large ones: once it is not 0 the
+     * call ends. A signal handler may set it, or another thread.
+     */
+    const volatile sig_atomic_t *cancel;
+    /**
+     * NULL, or called in the calling thread between files and steps, with `user`, the files and the bytes that
+     * are done. The call ends when it returns anything but 0. It must return: no longjmp, no C++ exception.
+     */
+    int (*progress)(void *user, uint64_t files, uint64_t bytes);
+    /**
+     * NULL, or called in the calling thread for what failed, with `user`, the path beneath `src` (empty for
+     * the tree itself), the errno and the reason: once where the call fails, and with
+     * XTENT_TREE_KEEP_GOING for each file, at the end.
+     */
+    void (*failed)(void *user, const char *path, int error, int reason);
+    /** Handed to `progress` and `failed`. */
+    void *user;
+#define XTENT_TREE_OPTIONS_INIT { sizeof(struct xtent_tree_options), 0, 0, 0, NULL, NULL, NULL, NULL }
+};
+
+/** What a tree verb did, written on success and on failure alike. Begin with XTENT_TREE_REPORT_INIT. */
+struct xtent_tree_report {
+    /** sizeof(struct xtent_tree_report). */
+    uint32_t size;
+    /** Why the call failed: XTENT_REASON_..., XTENT_REASON_NONE when it did not. */
+    int32_t reason;
+    /** The errno that goes with `reason`, positive; 0 when there is none. */
+    int32_t error;
+    /** xtent_clone_or_copy_tree only: why the first file that could not be cloned was copied. */
+    int32_t fallback;
+    /** Bytes of all files: the sum of the next three. */
+    uint64_t bytes;
+    /** Bytes that were read and written, so that the new files have blocks of their own. */
+    uint64_t bytes_copied;
+    /** Bytes that share the source's blocks now because the kernel cloned them. */
+    uint64_t bytes_cloned;
+    /** Bytes that are a hole in the source, and in the new tree. */
+    uint64_t bytes_hole;
+    /** Regular files with contents of their own. */
+    uint64_t files;
+    /** Directories, the tree itself among them. */
+    uint64_t directories;
+    /** Further names of files: hard links. */
+    uint64_t links;
+    /** Symbolic links, FIFOs, sockets and devices. */
+    uint64_t specials;
+    /** Names that were listed in the source and not there any more. */
+    uint64_t vanished;
+    /** With XTENT_TREE_KEEP_GOING, what failed and is not in the new tree. */
+    uint64_t failures;
+    /** Metadata that could not be kept of some file: any of XTENT_PRESERVE_... */
+    uint32_t unkept;
+    /** Always 0. */
+    uint32_t unused;
+#define XTENT_TREE_REPORT_INIT \
+    { sizeof(struct xtent_tree_report), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 };
 
 /** A run of bytes of a file, and where it lies. */
@@ -1165,6 +1249,110 @@ int xtent_stage_publish(struct xtent_stage *stage,
  * Since 0.1.0.
  */
 void xtent_stage_discard(struct xtent_stage *stage);
+
+/**
+ * Copies the directory `src` with everything in it to the name `dst`: the whole tree, or there is an error and
+ * `dst` is what it was.
+ *
+ * The paths are relative to the directories `src_dir` and `dst_dir`, or to the working directory where these
+ * are AT_FDCWD, as in linkat(2). With an empty `src` the descriptor `src_dir` is itself the source.
+ *
+ * Kept is what "cp -a" keeps: modes, owners, times to the nanosecond, extended attributes, ACLs, hard links
+ * within the tree, symbolic links, FIFOs, sockets, devices, holes, names of any bytes. What of it the
+ * filesystem or the caller's rights do not allow is in the report's `unkept`, and is no error. Bytes are moved
+ * as by xtent_copy_range: no blocks are shared.
+ *
+ * The tree is built in a directory of mode 0700 with a hidden name, .xtent- and 16 hexadecimal digits, beside
+ * `dst`, and appears under the name by one rename. With XTENT_TREE_REPLACE old and new change names in one
+ * moment, and the old tree is removed then. A failure, a kill, a full disk leaves no half tree under the name.
+ * A killed call leaves its hidden directory; the next for the same `dst` clears it.
+ *
+ * A directory on which another filesystem is mounted is made, and stays empty, unless XTENT_TREE_CROSS_MOUNTS
+ * is set. A btrfs subvolume is no mount: it is copied as a directory.
+ *
+ * Others may change the source meanwhile: what is removed between being listed and being opened is left out,
+ * and counted as `vanished`. Whatever they rename or link, nothing outside of `src` is read and nothing
+ * outside of the new tree is written.
+ *
+ * Threads work at it, as many as `threads` says; all signals that can wait are blocked in those that the call
+ * makes, and they are gone when it returns.
+ *
+ * `options` and `report` may be NULL.
+ *
+ * Returns 0, or -errno with nothing published (except with XTENT_REASON_NOT_DURABLE).
+ *
+ *   EEXIST      the name `dst` is taken, and XTENT_TREE_REPLACE is not set
+ *   ENOTDIR     `src`, or something on a path, is no directory
+ *   ENOENT      no such directory; no directory for `dst`, or `dst` is empty
+ *   ELOOP       too many symbolic links on a path
+ *   EISDIR      `dst` ends with "/", "." or ".."
+ *   ENAMETOOLONG
+ *               a name is longer than the filesystem takes
+ *   EINVAL      `dst` lies inside of `src`; a path is NULL; options or report of a wrong size, an unknown flag,
+ *               or a reserved member is not 0
+ *   E2BIG       options of a later version, asking for what this library does not know
+ *   EBADF       a descriptor is not open
+ *   EACCES      a file may not be read, or a directory not written
+ *   EPERM       not permitted, as making a device is
+ *   EROFS       the destination's filesystem is read-only
+ *   EOPNOTSUPP  XTENT_TREE_REPLACE, and this filesystem cannot exchange two names
+ *   ECANCELED   cancelled
+ *   EMFILE, ENFILE
+ *               too many open files: each thread needs up to six
+ *   ENOSPC, EDQUOT, EFBIG, EIO, ENOMEM, ETXTBSY
+ *               as xtent_copy_range; with the reason XTENT_REASON_NOT_DURABLE the tree is published, but could
+ *               not be written to disk
+ *
+ * Since 0.1.0.
+ */
+int xtent_copy_tree(int src_dir,
+                    const char *src,
+                    int dst_dir,
+                    const char *dst,
+                    const struct xtent_tree_options *options,
+                    struct xtent_tree_report *report);
+
+/**
+ * Makes the directory `dst` a clone of the directory `src`: each file shares all its blocks with the
+ * original's. It never copies instead.
+ *
+ * As xtent_copy_tree, but files are filled as by xtent_clone_file.
+ *
+ * `options` and `report` may be NULL.
+ *
+ * Returns 0, or -errno. Beside those below the errors are those of xtent_copy_tree.
+ *
+ *   EOPNOTSUPP  a file that cannot be cloned: `failed` is told which, and why
+ *   EXDEV       the directories are on two filesystems
+ *
+ * Since 0.1.0.
+ */
+int xtent_clone_tree(int src_dir,
+                     const char *src,
+                     int dst_dir,
+                     const char *dst,
+                     const struct xtent_tree_options *options,
+                     struct xtent_tree_report *report);
+
+/**
+ * Makes the directory `dst` a copy of the directory `src` whose files share blocks with the originals where
+ * they can, and where that is worth it: a file of some KiB is copied sooner than cloned.
+ *
+ * Otherwise it is as xtent_copy_tree.
+ *
+ * `options` and `report` may be NULL.
+ *
+ * Returns 0, or -errno. The errors are those of xtent_copy_tree. A clone that fails with EIO, ENOSPC, EDQUOT,
+ * ENOMEM or EFBIG is such an error and never turns into a copy.
+ *
+ * Since 0.1.0.
+ */
+int xtent_clone_or_copy_tree(int src_dir,
+                             const char *src,
+                             int dst_dir,
+                             const char *dst,
+                             const struct xtent_tree_options *options,
+                             struct xtent_tree_report *report);
 
 /**
  * Lists where `len` bytes of a file at `off` lie: its extents in order, holes among them, without gaps,

@@ -32,6 +32,8 @@ pub mod dedupe_files;
 
 pub mod stage;
 
+pub mod tree;
+
 pub mod extents;
 
 pub mod probe;

@@ -82,12 +82,14 @@ pub const XTENT_REASON_BUSY: i32 = 38;
 pub const XTENT_REASON_INVALID_NAME: i32 = 39;
 /// "a symbolic link where none is followed, or too many of them"
 pub const XTENT_REASON_TOO_MANY_LINKS: i32 = 40;
-/// "the range cannot be exchanged in one moment: not on this filesystem, or not with these files, or not there"
+/// "the two cannot be exchanged in one moment: not on this filesystem, or not with these files, or not there"
 pub const XTENT_REASON_CANNOT_EXCHANGE: i32 = 41;
 /// "the destination's old range cannot be kept, and so not be put back after a failure"
 pub const XTENT_REASON_UNDO_IMPOSSIBLE: i32 = 42;
 /// "something on a path is no directory"
 pub const XTENT_REASON_NOT_A_DIRECTORY: i32 = 44;
+/// "the destination lies inside of the source"
+pub const XTENT_REASON_INSIDE_SOURCE: i32 = 45;
 
 /// One plain sentence on `reason`, a code such as a report has it, without a full stop, in English.
 ///

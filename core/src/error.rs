@@ -21,6 +21,12 @@ pub enum Operation {
     CloneFile,
     /// [`clone_or_copy_file`](crate::clone_or_copy_file)
     CloneOrCopyFile,
+    /// [`copy_tree`](crate::copy_tree)
+    CopyTree,
+    /// [`clone_tree`](crate::clone_tree)
+    CloneTree,
+    /// [`clone_or_copy_tree`](crate::clone_or_copy_tree)
+    CloneOrCopyTree,
     /// [`dedupe_files`](crate::dedupe_files)
     DedupeFiles,
     /// [`stage_open`](crate::stage_open)
@@ -46,6 +52,9 @@ impl Operation {
             Operation::CopyFile => "copy_file",
             Operation::CloneFile => "clone_file",
             Operation::CloneOrCopyFile => "clone_or_copy_file",
+            Operation::CopyTree => "copy_tree",
+            Operation::CloneTree => "clone_tree",
+            Operation::CloneOrCopyTree => "clone_or_copy_tree",
             Operation::DedupeFiles => "dedupe_files",
             Operation::StageOpen => "stage_open",
             Operation::StagePublish => "stage_publish",

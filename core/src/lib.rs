@@ -46,6 +46,7 @@
 //! Every [`Error`] has an errno and a [`Reason`]: `EINVAL` from a clone has at least eight causes. The
 //! kernel is asked first; what it refuses is explained afterwards.
 
+mod beneath;
 mod both;
 mod clone;
 mod compare;
@@ -57,13 +58,16 @@ mod explain;
 mod extents;
 mod facts;
 mod file;
+mod listing;
 mod preserve;
 mod probe;
 mod range;
 mod reason;
+mod remove;
 mod report;
 mod scratch;
 mod sys;
+mod tree;
 
 pub use both::clone_or_copy_range;
 pub use clone::{Atomic, CloneOptions, Undo, clone_range};
@@ -80,6 +84,7 @@ pub use probe::{Ability, Answer, Capabilities, probe};
 pub use range::TO_END;
 pub use reason::Reason;
 pub use report::{Destination, Protection, Report};
+pub use tree::{TreeFailure, TreeOptions, TreeReport, TreeResult, clone_or_copy_tree, clone_tree, copy_tree};
 
 /// This library's version, such as `0.1.0`.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -29,6 +29,16 @@ impl Preserve {
     /// All bits that there are.
     const ALL: u32 = 0x3f;
 
+    /// These and those.
+    pub(crate) const fn with(self, other: Self) -> Self {
+        Preserve(self.0 | other.0)
+    }
+
+    /// What both have.
+    pub(crate) const fn common(self, other: Self) -> Self {
+        Preserve(self.0 & other.0)
+    }
+
     /// Whether all of `other`'s bits are set.
     pub fn contains(self, other: Self) -> bool {
         self.0 & other.0 == other.0
@@ -49,7 +59,7 @@ impl std::ops::BitOr for Preserve {
     type Output = Self;
 
     fn bitor(self, other: Self) -> Self {
-        Preserve(self.0 | other.0)
+        self.with(other)
     }
 }
 

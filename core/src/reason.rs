@@ -110,11 +110,13 @@ reasons! {
     /// Too many of them, or one where none is followed.
     TooManyLinks = 40, "too-many-links", "a symbolic link where none is followed, or too many of them";
     /// The filesystem, the file or the range.
-    CannotExchange = 41, "cannot-exchange", "the range cannot be exchanged in one moment: not on this filesystem, or not with these files, or not there";
+    CannotExchange = 41, "cannot-exchange", "the two cannot be exchanged in one moment: not on this filesystem, or not with these files, or not there";
     /// What was to be cloned aside was refused.
     UndoImpossible = 42, "undo-impossible", "the destination's old range cannot be kept, and so not be put back after a failure";
     /// A file stands where the path needs a directory.
     NotDirectory = 44, "not-a-directory", "something on a path is no directory";
+    /// A tree cannot be copied into itself.
+    InsideSource = 45, "inside-source", "the destination lies inside of the source";
 }
 
 impl Reason {

@@ -18,6 +18,7 @@ mod probe;
 mod record;
 mod report;
 mod stage;
+mod tree;
 
 use pyo3::prelude::*;
 
@@ -43,6 +44,8 @@ mod _xtent {
     use crate::report::Report;
     #[pymodule_export]
     use crate::stage::{Stage, stage};
+    #[pymodule_export]
+    use crate::tree::{TreeFailure, TreeReport, clone_or_copy_tree, clone_tree, copy_tree};
 
     use crate::enums::{DedupeStatus, Destination, ExtentFlags, Mirrored, Protection, Reason};
 

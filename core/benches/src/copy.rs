@@ -114,15 +114,20 @@ impl Job {
     /// No destination, and nothing that waits to be written back: no run pays for another's.
     fn clear(&self) {
         std::fs::remove_file(&self.dst).ok();
-        let dir = File::open(self.dst.parent().expect("a directory")).expect("a directory");
-        // SAFETY: takes a number only.
-        assert_eq!(unsafe { libc::syncfs(dir.as_raw_fd()) }, 0, "syncfs");
+        settle(self.dst.parent().expect("a directory"));
     }
 
     fn is_copied(&self) -> io::Result<bool> {
         Ok(std::fs::metadata(&self.dst)?.len() == std::fs::metadata(&self.src)?.len()
             && same_data(&self.src, &self.dst)?)
     }
+}
+
+/// Waits until nothing is left to be written back on the filesystem of `dir`.
+pub(crate) fn settle(dir: &Path) {
+    let dir = File::open(dir).expect("a directory");
+    // SAFETY: takes a number only.
+    assert_eq!(unsafe { libc::syncfs(dir.as_raw_fd()) }, 0, "syncfs");
 }
 
 /// A file of 10 GiB is mostly holes: only what is data in either is read.

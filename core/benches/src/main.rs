@@ -13,6 +13,7 @@ mod programs;
 mod scenario;
 mod statistics;
 mod table;
+mod trees;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -25,7 +26,7 @@ use xtent_tests::{fs, scratch};
 
 /// All there are, in the order of the tables.
 fn entries() -> Vec<Entry> {
-    copy::entries()
+    [copy::entries(), trees::entries()].into_iter().flatten().collect()
 }
 
 fn main() -> ExitCode {

@@ -7,7 +7,7 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::process::ExitCode;
 
-use xtent::{Cache, CopyOptions, TO_END};
+use xtent::{Cache, CopyOptions, TO_END, TreeOptions};
 
 const MIB: usize = 1 << 20;
 
@@ -20,6 +20,11 @@ pub(crate) fn run(words: &[String]) -> ExitCode {
         ["write", len, dst] => write(len.parse().expect("a length"), dst),
         ["read", src] => read(src, 0),
         ["read-direct", src] => read(src, libc::O_DIRECT),
+        ["create-tree", src, dst] => crate::trees::create(src.as_ref(), dst.as_ref()),
+        [verb, "--one-thread", src, dst] => tree(verb, src, dst, TreeOptions::new().threads(1)),
+        [verb @ ("copy_tree" | "clone_tree" | "clone_or_copy_tree"), src, dst] => {
+            tree(verb, src, dst, TreeOptions::new())
+        }
         _ => Err(io::Error::other(format!("no such program: {words:?}"))),
     };
     match done {
@@ -39,6 +44,15 @@ fn copy(src: &str, dst: &str, options: CopyOptions<'_>) -> io::Result<()> {
         0 => Ok(()),
         errno => Err(io::Error::from_raw_os_error(errno)),
     }
+}
+
+fn tree(verb: &str, src: &str, dst: &str, options: TreeOptions<'_>) -> io::Result<()> {
+    let done = match verb {
+        "copy_tree" => xtent::copy_tree(src, dst, options),
+        "clone_tree" => xtent::clone_tree(src, dst, options),
+        _ => xtent::clone_or_copy_tree(src, dst, options),
+    };
+    Ok(done.map(drop)?)
 }
 
 /// The bound of every copy: the same bytes written, from memory.

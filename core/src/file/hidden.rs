@@ -9,6 +9,7 @@
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd};
 
+use crate::remove;
 use crate::sys::{self, Errno};
 
 /// So many names are tried: the destination's own, again after a leftover was cleared, and random ones.
@@ -45,7 +46,7 @@ pub(crate) fn hold(file: BorrowedFd<'_>, dir: BorrowedFd<'_>, name: &CStr) -> sy
 }
 
 /// Whether `name` is a name of this open file.
-fn is_named(file: BorrowedFd<'_>, dir: BorrowedFd<'_>, name: &CStr) -> sys::Result<bool> {
+pub(crate) fn is_named(file: BorrowedFd<'_>, dir: BorrowedFd<'_>, name: &CStr) -> sys::Result<bool> {
     let opened = sys::stat::fstat(file)?;
     match sys::stat::fstatat(dir, name, libc::AT_SYMLINK_NOFOLLOW) {
         Ok(named) => Ok((opened.st_dev, opened.st_ino) == (named.st_dev, named.st_ino)),
@@ -68,13 +69,14 @@ fn hash(bytes: &[u8]) -> u64 {
 
 /// Removes what a run that was killed left under a hidden name; whether that is done.
 ///
-/// Only a regular file of the caller's own (root's own are all: it gives files away before they are published),
+/// Only a regular file or directory of the caller's own (root's own are all: it gives files away before they are published),
 /// and only while its lock is held here, so that nobody alive has it, and nobody else clears it and puts something
 /// new there meanwhile.
 fn clear_leftover(dir: BorrowedFd<'_>, name: &CStr) -> bool {
+    let kind = |stat: &libc::stat64| stat.st_mode & libc::S_IFMT;
     let ours = |stat: &libc::stat64| {
         let user = sys::metadata::effective_user();
-        stat.st_mode & libc::S_IFMT == libc::S_IFREG && (user == 0 || stat.st_uid == user)
+        matches!(kind(stat), libc::S_IFREG | libc::S_IFDIR) && (user == 0 || stat.st_uid == user)
     };
     if !sys::stat::fstatat(dir, name, libc::AT_SYMLINK_NOFOLLOW).is_ok_and(|stat| ours(&stat)) {
         return false;
@@ -83,10 +85,16 @@ fn clear_leftover(dir: BorrowedFd<'_>, name: &CStr) -> bool {
     // NFS locks only what is open for writing; a file that has its final mode may not be writable.
     let Ok(file) = open(libc::O_RDWR).or_else(|_| open(libc::O_RDONLY)) else { return false };
     let file = file.as_fd();
-    sys::lock::try_lock(file).is_ok()
-        && sys::stat::fstat(file).is_ok_and(|stat| ours(&stat))
-        && is_named(file, dir, name) == Ok(true)
-        && sys::names::unlink(dir, name).is_ok()
+    if sys::lock::try_lock(file).is_err() || is_named(file, dir, name) != Ok(true) {
+        return false;
+    }
+    match sys::stat::fstat(file) {
+        Ok(stat) if ours(&stat) && kind(&stat) == libc::S_IFDIR => {
+            remove::tree(file).and_then(|()| sys::dir::remove(dir, name)).is_ok()
+        }
+        Ok(stat) => ours(&stat) && sys::names::unlink(dir, name).is_ok(),
+        Err(_) => false,
+    }
 }
 
 #[cfg(test)]

@@ -7,42 +7,79 @@ use crate::preserve::Preserve;
 use crate::sys::{self, Errno};
 
 /// The file that metadata comes from.
-pub(super) struct Original<'a> {
-    pub(super) stat: &'a libc::stat64,
+pub(crate) struct Original<'a> {
+    pub(crate) stat: &'a libc::stat64,
     /// For attributes; `None` where it cannot be opened.
-    pub(super) file: Option<BorrowedFd<'a>>,
+    pub(crate) file: Option<BorrowedFd<'a>>,
     /// Its set-id bits and capabilities are not handed on.
-    pub(super) without_privileges: bool,
+    pub(crate) without_privileges: bool,
 }
 
 /// Where Linux and NFS keep ACLs among the attributes.
-const ACLS: [&CStr; 2] = [c"system.posix_acl_access", c"system.nfs4_acl"];
+const ACLS: [&CStr; 3] = [c"system.posix_acl_access", c"system.posix_acl_default", c"system.nfs4_acl"];
 
 /// Gives `file` what `from` has of `what`, its final mode in any case; says what could not be kept. `as_new` is the mode
 /// without [`Preserve::MODE`].
-///
-/// chown(2) takes set-id bits and capabilities away, so it comes first. Attributes of the user are set while the mode is
-/// still 0600: a file that its owner may not write takes none (xattr(7)). chmod(2) changes the mask of an ACL, so ACLs
-/// come after it. Everything before changes times.
-pub(super) fn carry(
+pub(crate) fn carry(
     file: BorrowedFd<'_>,
     from: &Original<'_>,
     what: Preserve,
     as_new: u32,
 ) -> sys::Result<Preserve> {
+    let begun = begin(file, from, what)?;
+    finish(file, from, what, begun, as_new)
+}
+
+/// What is carried already, and what is still to be.
+pub(crate) struct Begun {
+    acls: Vec<(&'static CStr, Vec<u8>)>,
+    unkept: Preserve,
+}
+
+/// The part of [`carry`] that may happen before all of the contents are there.
+///
+/// chown(2) takes set-id bits and capabilities away, so it comes first. Attributes of the user are set while the mode is
+/// still 0600: a file that its owner may not write takes none (xattr(7)).
+pub(crate) fn begin(file: BorrowedFd<'_>, from: &Original<'_>, what: Preserve) -> sys::Result<Begun> {
     let mut job = Carry { file, from, unkept: Preserve::NONE };
     if what.contains(Preserve::OWNER) {
         job.owner()?;
     }
-    if what.contains(Preserve::XATTRS) {
-        job.attributes()?;
+    let wanted = what.common(Preserve::XATTRS | Preserve::ACLS);
+    let mut acls = Vec::new();
+    if wanted != Preserve::NONE {
+        match from.file {
+            None => job.unkept |= wanted,
+            Some(original) => {
+                let names = job.tried(listed(original), wanted)?.unwrap_or_default();
+                if what.contains(Preserve::XATTRS) {
+                    job.attributes(original, &names)?;
+                }
+                if what.contains(Preserve::ACLS) {
+                    acls = job.read_acls(original, &names)?;
+                }
+            }
+        }
     }
-    let acls = if what.contains(Preserve::ACLS) { job.read_acls()? } else { Vec::new() };
+    Ok(Begun { acls, unkept: job.unkept })
+}
+
+/// The rest: what denies access, and what changes with every other change.
+///
+/// chmod(2) changes the mask of an ACL, so ACLs come after it. Everything before changes times.
+pub(crate) fn finish(
+    file: BorrowedFd<'_>,
+    from: &Original<'_>,
+    what: Preserve,
+    begun: Begun,
+    as_new: u32,
+) -> sys::Result<Preserve> {
+    let mut job = Carry { file, from, unkept: begun.unkept };
     if what.contains(Preserve::ACLS) {
         job.remove_inherited_acls();
     }
     job.mode(what.contains(Preserve::MODE).then_some(from.stat.st_mode & 0o7777), as_new)?;
-    for (name, value) in acls {
+    for (name, value) in begun.acls {
         job.tried(sys::xattr::set(file, name, &value), Preserve::ACLS)?;
     }
     if what.contains(Preserve::TIMES) {
@@ -52,7 +89,7 @@ pub(super) fn carry(
 }
 
 /// Only the times of `from`.
-pub(super) fn carry_times(file: BorrowedFd<'_>, from: &libc::stat64) -> sys::Result<Preserve> {
+pub(crate) fn carry_times(file: BorrowedFd<'_>, from: &libc::stat64) -> sys::Result<Preserve> {
     let original = Original { stat: from, file: None, without_privileges: false };
     let mut job = Carry { file, from: &original, unkept: Preserve::NONE };
     job.times(from)?;
@@ -91,23 +128,14 @@ impl Carry<'_> {
         Ok(())
     }
 
-    fn attributes(&mut self) -> sys::Result<()> {
-        let Some(from) = self.from.file else {
-            self.unkept |= Preserve::XATTRS;
-            return Ok(());
-        };
-        let mut names = vec![0; sys::xattr::LONGEST];
-        let mut value = vec![0; sys::xattr::LONGEST];
-        let len = match sys::xattr::list(from, &mut names) {
-            Err(Errno(libc::EOPNOTSUPP)) => 0,
-            listed => self.tried(listed, Preserve::XATTRS)?.unwrap_or(0),
-        };
-        for name in names[..len].split_inclusive(|byte| *byte == 0) {
-            let Ok(name) = CStr::from_bytes_with_nul(name) else { continue };
+    fn attributes(&mut self, from: BorrowedFd<'_>, names: &[u8]) -> sys::Result<()> {
+        let mut value = Vec::new();
+        for name in each(names) {
             let privilege = name == c"security.capability" && self.from.without_privileges;
             if privilege || is_acl(name) {
                 continue;
             }
+            value.resize(sys::xattr::LONGEST, 0);
             let copied = match sys::xattr::get(from, name, &mut value) {
                 // Removed since it was listed.
                 Err(Errno(libc::ENODATA)) => continue,
@@ -119,13 +147,13 @@ impl Carry<'_> {
         Ok(())
     }
 
-    fn read_acls(&mut self) -> sys::Result<Vec<(&'static CStr, Vec<u8>)>> {
-        let Some(from) = self.from.file else {
-            self.unkept |= Preserve::ACLS;
-            return Ok(Vec::new());
-        };
+    fn read_acls(
+        &mut self,
+        from: BorrowedFd<'_>,
+        names: &[u8],
+    ) -> sys::Result<Vec<(&'static CStr, Vec<u8>)>> {
         let mut acls = Vec::new();
-        for name in ACLS {
+        for name in ACLS.into_iter().filter(|acl| each(names).any(|name| name == *acl)) {
             let mut value = vec![0; sys::xattr::LONGEST];
             match sys::xattr::get(from, name, &mut value) {
                 Err(Errno(libc::ENODATA | libc::EOPNOTSUPP)) => {}
@@ -142,8 +170,8 @@ impl Carry<'_> {
 
     /// What the directory's default ACL gave the new file, before the mode is set, whose group bits would be its mask.
     fn remove_inherited_acls(&mut self) {
-        for name in ACLS {
-            // There is none where this fails.
+        let names = listed(self.file).unwrap_or_default();
+        for name in ACLS.into_iter().filter(|acl| each(&names).any(|name| name == *acl)) {
             sys::xattr::remove(self.file, name).ok();
         }
     }
@@ -155,7 +183,7 @@ impl Carry<'_> {
             Original { stat, .. } => set_id_bits((ours.st_uid, ours.st_gid), (stat.st_uid, stat.st_gid)),
         };
         let mode = kept.map_or(as_new & 0o777, |mode| mode & (0o1777 | set_id));
-        let done = sys::metadata::chmod(self.file, mode);
+        let done = if ours.st_mode & 0o7777 == mode { Ok(()) } else { sys::metadata::chmod(self.file, mode) };
         let asked = if self.from.without_privileges { mode } else { kept.unwrap_or(mode) };
         if self.tried(done, Preserve::MODE)?.is_some() && asked & 0o7000 != 0 {
             // The kernel drops a set-group-id bit of a group that the caller is not in (chmod(2)).
@@ -175,6 +203,28 @@ impl Carry<'_> {
     }
 }
 
+/// The names of all attributes, each ended by a zero: most files have none, which costs one call.
+fn listed(file: BorrowedFd<'_>) -> sys::Result<Vec<u8>> {
+    let mut names = Vec::new();
+    loop {
+        match sys::xattr::list(file, &mut names) {
+            Err(Errno(libc::EOPNOTSUPP)) | Ok(0) => return Ok(Vec::new()),
+            // Without room for any it tells how much they need.
+            Ok(_) if names.is_empty() => names.resize(sys::xattr::LONGEST, 0),
+            Ok(len) => {
+                names.truncate(len);
+                return Ok(names);
+            }
+            Err(errno) => return Err(errno),
+        }
+    }
+}
+
+/// Each name of a list.
+fn each(names: &[u8]) -> impl Iterator<Item = &CStr> {
+    names.split_inclusive(|byte| *byte == 0).filter_map(|name| CStr::from_bytes_with_nul(name).ok())
+}
+
 /// Whether an attribute is an ACL, or made up by the filesystem, as everything is that begins with `system.`. XFS shows
 /// root its ACLs a second time, in the form in which it stores them.
 fn is_acl(name: &CStr) -> bool {
@@ -190,7 +240,7 @@ fn set_id_bits((uid, gid): (u32, u32), from: (u32, u32)) -> u32 {
 }
 
 /// Whether it tells of a failing disk or machine, and not of what this filesystem or caller may not.
-fn fails(errno: Errno) -> bool {
+pub(crate) fn fails(errno: Errno) -> bool {
     matches!(errno.0, libc::EIO | libc::ENOMEM | libc::EROFS)
 }
 

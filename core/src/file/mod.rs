@@ -3,7 +3,7 @@
 mod at;
 mod dedupe;
 mod entry;
-mod hidden;
+pub(crate) mod hidden;
 mod metadata;
 mod publish;
 mod source;
@@ -12,8 +12,12 @@ mod verbs;
 
 pub use at::At;
 pub use dedupe::dedupe_files;
+pub(crate) use entry::Entry;
+pub(crate) use metadata::{Begun, Original, begin, carry, fails, finish};
+pub(crate) use source::Source;
 pub use stage::{Stage, StageOptions, stage_open};
 pub use verbs::{FileOptions, clone_file, clone_or_copy_file, copy_file};
+pub(crate) use verbs::{Fill, move_bytes, share_blocks, share_or_move};
 
 use crate::error::{Error, Operation};
 use crate::explain;
@@ -28,12 +32,12 @@ pub(crate) struct Refusal {
 }
 
 impl Refusal {
-    fn of(self, op: Operation) -> Error {
+    pub(crate) fn of(self, op: Operation) -> Error {
         Error::new(op, self.errno, self.reason)
     }
 }
 
 /// What a call on a path, or on a file that was opened by one, was refused with.
-fn path_refusal(errno: Errno) -> Refusal {
+pub(crate) fn path_refusal(errno: Errno) -> Refusal {
     Refusal { errno: errno.0, reason: explain::path(errno.0) }
 }

@@ -31,6 +31,11 @@ impl<'a> Source<'a> {
         Ok(Source { file, stat })
     }
 
+    /// One that is open.
+    pub(crate) fn opened(file: OwnedFd, stat: libc::stat64) -> Source<'a> {
+        Source { file: Held::Ours(file), stat }
+    }
+
     pub(crate) fn fd(&self) -> BorrowedFd<'_> {
         self.file.as_fd()
     }

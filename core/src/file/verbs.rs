@@ -181,7 +181,7 @@ pub fn clone_or_copy_file<'a, 'b>(
 }
 
 /// A way to fill an empty file with a source's bytes.
-type Fill = fn(&Source<'_>, BorrowedFd<'_>, &mut CopyOptions<'_>) -> Result<Report>;
+pub(crate) type Fill = fn(&Source<'_>, BorrowedFd<'_>, &mut CopyOptions<'_>) -> Result<Report>;
 
 fn make(
     op: Operation,
@@ -245,12 +245,20 @@ fn dress(stage: &Stage, source: &Source<'_>, what: Preserve) -> std::result::Res
     carry(file, &original, what, as_new).map_err(path_refusal)
 }
 
-fn move_bytes(source: &Source<'_>, stage: BorrowedFd<'_>, options: &mut CopyOptions<'_>) -> Result<Report> {
+pub(crate) fn move_bytes(
+    source: &Source<'_>,
+    stage: BorrowedFd<'_>,
+    options: &mut CopyOptions<'_>,
+) -> Result<Report> {
     copy((source.fd(), 0), (stage, 0), TO_END, options)
 }
 
 /// The stage is new and empty: there is nothing to protect, and what a failing clone leaves goes with it.
-fn share_blocks(source: &Source<'_>, stage: BorrowedFd<'_>, options: &mut CopyOptions<'_>) -> Result<Report> {
+pub(crate) fn share_blocks(
+    source: &Source<'_>,
+    stage: BorrowedFd<'_>,
+    options: &mut CopyOptions<'_>,
+) -> Result<Report> {
     let op = Operation::CloneFile;
     let src = source.fd();
     scratch::lies_like(stage, src);
@@ -271,7 +279,7 @@ fn share_blocks(source: &Source<'_>, stage: BorrowedFd<'_>, options: &mut CopyOp
     Ok(Report { bytes_cloned: cloned, ..Report::default() })
 }
 
-fn share_or_move(
+pub(crate) fn share_or_move(
     source: &Source<'_>,
     stage: BorrowedFd<'_>,
     options: &mut CopyOptions<'_>,

@@ -49,6 +49,30 @@ pub(crate) fn rename_new(dir: BorrowedFd<'_>, old: &CStr, new: &CStr) -> Result<
     Ok(())
 }
 
+/// Lets two names of one directory change what they name, in one moment. EINVAL where the filesystem does not know the
+/// flag.
+pub(crate) fn exchange(dir: BorrowedFd<'_>, one: &CStr, other: &CStr) -> Result<()> {
+    let (dir, flags) = (dir.as_raw_fd(), libc::RENAME_EXCHANGE);
+    // SAFETY: both paths end with a zero and live until the call returns.
+    let rc = unsafe { libc::syscall(libc::SYS_renameat2, dir, one.as_ptr(), dir, other.as_ptr(), flags) };
+    check(rc as libc::c_int)?;
+    Ok(())
+}
+
+/// Gives what `old` names in one directory the name `new` in another; fails where it is taken. A symbolic link is not
+/// followed.
+pub(crate) fn link_across(
+    old_dir: BorrowedFd<'_>,
+    old: &CStr,
+    new_dir: BorrowedFd<'_>,
+    new: &CStr,
+) -> Result<()> {
+    let (old_dir, new_dir) = (old_dir.as_raw_fd(), new_dir.as_raw_fd());
+    // SAFETY: both paths end with a zero and live until the call returns.
+    check(unsafe { libc::linkat(old_dir, old.as_ptr(), new_dir, new.as_ptr(), 0) })?;
+    Ok(())
+}
+
 /// Removes a name; never a directory.
 pub(crate) fn unlink(dir: BorrowedFd<'_>, name: &CStr) -> Result<()> {
     // SAFETY: the name ends with a zero and lives until the call returns.

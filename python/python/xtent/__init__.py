@@ -9,7 +9,7 @@ many bytes went which way. probe() tells beforehand what works; extents() and sh
 
 copy_file(), clone_file(), clone_or_copy_file() and dedupe_files() do the same with whole files by their paths:
 a new file appears under its name whole or not at all. stage() is a file that the program fills itself, and that
-is published in the same way.
+is published in the same way. copy_tree(), clone_tree() and clone_or_copy_tree() do it with whole directories.
 
 Files are ints or objects with fileno(). They are never closed, repositioned or duplicated, and nothing
 opens them again, so that POSIX locks stay. Do not close one in another thread while a verb works on it.
@@ -31,13 +31,18 @@ from xtent._xtent import (
     Reason,
     Report,
     Stage,
+    TreeFailure,
+    TreeReport,
     __version__,
     clone_file,
     clone_or_copy_file,
     clone_or_copy_range,
+    clone_or_copy_tree,
     clone_range,
+    clone_tree,
     copy_file,
     copy_range,
+    copy_tree,
     dedupe_files,
     dedupe_range,
     extents,
@@ -58,13 +63,18 @@ __all__ = [
     "Reason",
     "Report",
     "Stage",
+    "TreeFailure",
+    "TreeReport",
     "__version__",
     "clone_file",
     "clone_or_copy_file",
     "clone_or_copy_range",
+    "clone_or_copy_tree",
     "clone_range",
+    "clone_tree",
     "copy_file",
     "copy_range",
+    "copy_tree",
     "dedupe_files",
     "dedupe_range",
     "extents",

@@ -19,13 +19,18 @@ __all__ = [
     "Reason",
     "Report",
     "Stage",
+    "TreeFailure",
+    "TreeReport",
     "__version__",
     "clone_file",
     "clone_or_copy_file",
     "clone_or_copy_range",
+    "clone_or_copy_tree",
     "clone_range",
+    "clone_tree",
     "copy_file",
     "copy_range",
+    "copy_tree",
     "dedupe_files",
     "dedupe_range",
     "extents",
@@ -125,13 +130,15 @@ class Reason(enum.Enum):
     TOO_MANY_LINKS = 40
     """A symbolic link where none is followed, or too many of them."""
     CANNOT_EXCHANGE = 41
-    """The range cannot be exchanged in one moment: not on this filesystem, or not with these files, or
+    """The two cannot be exchanged in one moment: not on this filesystem, or not with these files, or
     not there.
     """
     UNDO_IMPOSSIBLE = 42
     """The destination's old range cannot be kept, and so not be put back after a failure."""
     NOT_A_DIRECTORY = 44
     """Something on a path is no directory."""
+    INSIDE_SOURCE = 45
+    """The destination lies inside of the source."""
 
 class Destination(enum.Enum):
     """What a clone's destination is after an error."""
@@ -291,6 +298,91 @@ class Stage:
         traceback: TracebackType | None,
         /,
     ) -> None: ...
+
+@final
+class TreeFailure:
+    """What is missing in a tree that was made with keep_going."""
+
+    __match_args__: ClassVar[tuple[str, str, str]]
+
+    def __new__(
+        cls,
+        path: str,
+        errno: int,
+        reason: Reason,
+    ) -> TreeFailure: ...
+    @property
+    def path(self) -> str:
+        """The path beneath the source, as os.fsdecode() has it."""
+    @property
+    def errno(self) -> int:
+        """The errno."""
+    @property
+    def reason(self) -> Reason:
+        """Why."""
+    def __hash__(self) -> int: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    def __reduce__(self) -> tuple[type[TreeFailure], tuple[object, ...]]: ...
+
+@final
+class TreeReport:
+    """What a tree verb did. Amounts are bytes of all files."""
+
+    __match_args__: ClassVar[tuple[str, str, str, str, str, str, str, str, str, str, str]]
+
+    def __new__(
+        cls,
+        bytes_copied: int = 0,
+        bytes_cloned: int = 0,
+        bytes_hole: int = 0,
+        files: int = 0,
+        directories: int = 0,
+        links: int = 0,
+        specials: int = 0,
+        vanished: int = 0,
+        failures: Iterable[TreeFailure] = ...,
+        fallback: Reason | None = None,
+        unkept: Iterable[_Kept] = ...,
+    ) -> TreeReport: ...
+    @property
+    def bytes_copied(self) -> int:
+        """Bytes that were read and written again, so that the new files have their own blocks."""
+    @property
+    def bytes_cloned(self) -> int:
+        """Bytes that now share the source's blocks because the kernel cloned them."""
+    @property
+    def bytes_hole(self) -> int:
+        """Bytes that are a hole in the source, and in the new tree."""
+    @property
+    def files(self) -> int:
+        """Regular files with contents of their own."""
+    @property
+    def directories(self) -> int:
+        """Directories, the tree itself among them."""
+    @property
+    def links(self) -> int:
+        """Further names of files: hard links."""
+    @property
+    def specials(self) -> int:
+        """Symbolic links, FIFOs, sockets and devices."""
+    @property
+    def vanished(self) -> int:
+        """Names that were listed in the source and not there any more."""
+    @property
+    def failures(self) -> tuple[TreeFailure, ...]:
+        """With keep_going, what failed and is not in the new tree."""
+    @property
+    def fallback(self) -> Reason | None:
+        """clone_or_copy_tree() only: why the first file that could not be cloned was copied."""
+    @property
+    def unkept(self) -> frozenset[_Kept]:
+        """Metadata that could not be kept of some file, in the words of the argument preserve of copy_file()."""
+    @property
+    def bytes(self) -> int:
+        """Bytes of all files, whichever way they went."""
+    def __hash__(self) -> int: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    def __reduce__(self) -> tuple[type[TreeReport], tuple[object, ...]]: ...
 
 @final
 class DedupeResult:
@@ -671,6 +763,84 @@ def dedupe_files(
 
     Raises OSError, with the attributes reason and report, for the call as a whole, with no target touched: as
     dedupe_range() does, and where src cannot be opened.
+    """
+
+def copy_tree(
+    src: StrOrBytesPath | FileDescriptorLike,
+    dst: StrOrBytesPath,
+    *,
+    replace: bool = False,
+    durable: bool = False,
+    cross_mounts: bool = False,
+    keep_going: bool = False,
+    threads: int = 0,
+    src_dir_fd: FileDescriptorLike | None = None,
+    dst_dir_fd: FileDescriptorLike | None = None,
+    progress: Callable[[int, int], object] | None = None,
+) -> TreeReport:
+    """Copy a directory with everything in it to a new name: the whole tree, or it raises and dst is what it was.
+
+    src is a path, or a directory that is open: an int or an object with fileno(). dst is a path. Paths are str,
+    bytes or PathLike, and relative to src_dir_fd and dst_dir_fd where these are given.
+
+    Kept is what "cp -a" keeps: modes, owners, times, extended attributes, ACLs, hard links within the tree,
+    symbolic links, FIFOs, sockets, devices, holes. report.unkept has what of it could not be kept.
+
+    The tree is built in a hidden directory beside dst and appears under the name by one rename; with replace, old
+    and new change names in one moment. A failure, a kill or a full disk leaves no half tree under the name.
+
+    Directories on which another filesystem is mounted stay empty, unless cross_mounts is set. keep_going goes on where a
+    file fails: report.failures has what is missing then. durable waits until all of it is on disk. threads says
+    how many work at it; 0 is one for each processor.
+
+    progress is called with the files and the bytes that are done. An exception from it, or KeyboardInterrupt, leaves
+    nothing behind.
+
+    Raises OSError of the subclass for its errno, with the attributes reason and report; filename is the file
+    that failed.
+    """
+
+def clone_tree(
+    src: StrOrBytesPath | FileDescriptorLike,
+    dst: StrOrBytesPath,
+    *,
+    replace: bool = False,
+    durable: bool = False,
+    cross_mounts: bool = False,
+    keep_going: bool = False,
+    threads: int = 0,
+    src_dir_fd: FileDescriptorLike | None = None,
+    dst_dir_fd: FileDescriptorLike | None = None,
+    progress: Callable[[int, int], object] | None = None,
+) -> TreeReport:
+    """Make a directory whose files share all their blocks with those of src. It never copies instead.
+
+    Arguments and promises are those of copy_tree().
+
+    Raises OSError as copy_tree() does; and EOPNOTSUPP for a file that cannot be cloned, EXDEV for two
+    filesystems.
+    """
+
+def clone_or_copy_tree(
+    src: StrOrBytesPath | FileDescriptorLike,
+    dst: StrOrBytesPath,
+    *,
+    replace: bool = False,
+    durable: bool = False,
+    cross_mounts: bool = False,
+    keep_going: bool = False,
+    threads: int = 0,
+    src_dir_fd: FileDescriptorLike | None = None,
+    dst_dir_fd: FileDescriptorLike | None = None,
+    progress: Callable[[int, int], object] | None = None,
+) -> TreeReport:
+    """Make a copy of a directory whose files share blocks with those of src where they can, and where that is worth
+    it: a file of some KiB is copied sooner than cloned.
+
+    Arguments and promises are those of copy_tree().
+
+    Raises OSError as copy_tree() does. A clone that fails with EIO, ENOSPC, EDQUOT, ENOMEM or EFBIG never turns
+    into a copy.
     """
 
 def stage(

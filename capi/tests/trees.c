@@ -1,0 +1,180 @@
+/* Whole directories. */
+#include "check.h"
+
+static int dir;
+
+/* A directory of this test's own, with a tree "src": two files, one of them with two names, and a link. */
+static void place(void)
+{
+    static char path[4096];
+    int fd;
+
+    snprintf(path, sizeof path, "%s/xtent-trees-XXXXXX", directory);
+    CHECK(mkdtemp(path) != NULL);
+    dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    CHECK(dir >= 0);
+    CHECK_INT(mkdirat(dir, "src", 0750), 0);
+    CHECK_INT(mkdirat(dir, "src/inner", 0700), 0);
+    fd = openat(dir, "src/inner/large", O_RDWR | O_CREAT | O_EXCL, 0640);
+    CHECK(fd >= 0);
+    put(fd, 0, 300000, 1);
+    close(fd);
+    fd = openat(dir, "src/small", O_RDWR | O_CREAT | O_EXCL, 0604);
+    CHECK(fd >= 0);
+    put(fd, 0, 1000, 2);
+    close(fd);
+    CHECK_INT(linkat(dir, "src/small", dir, "src/inner/again", 0), 0);
+    CHECK_INT(symlinkat("nowhere", dir, "src/link"), 0);
+}
+
+static void same(const char *a, const char *b)
+{
+    int one = openat(dir, a, O_RDONLY | O_CLOEXEC), other = openat(dir, b, O_RDONLY | O_CLOEXEC);
+    struct stat st;
+
+    CHECK(one >= 0 && other >= 0);
+    CHECK(fingerprint(one) == fingerprint(other));
+    CHECK_INT(fstat(other, &st), 0);
+    CHECK(strstr(b, "small") == NULL || st.st_nlink == 2);
+    close(one);
+    close(other);
+}
+
+static void whole(const struct xtent_tree_report *report, const char *name)
+{
+    char path[256];
+    struct stat st;
+
+    CHECK_INT(report->error, 0);
+    CHECK_INT(report->files, 2);
+    CHECK_INT(report->directories, 2);
+    CHECK_INT(report->links, 1);
+    CHECK_INT(report->specials, 1);
+    CHECK_INT(report->vanished + report->failures, 0);
+    CHECK_INT(report->bytes, 301000);
+    snprintf(path, sizeof path, "%s/inner/large", name);
+    same("src/inner/large", path);
+    snprintf(path, sizeof path, "%s/small", name);
+    same("src/small", path);
+    CHECK_INT(fstatat(dir, name, &st, 0), 0);
+    CHECK_INT(st.st_mode & 07777, 0750);
+}
+
+static void verbs(void)
+{
+    struct xtent_tree_options options = XTENT_TREE_OPTIONS_INIT;
+    struct xtent_tree_report report = XTENT_TREE_REPORT_INIT;
+    int fd, result;
+
+    place();
+    CHECK_INT(xtent_copy_tree(dir, "src", dir, "copy", NULL, &report), 0);
+    whole(&report, "copy");
+    CHECK_INT(report.bytes_copied, 301000);
+
+    CHECK_INT(xtent_copy_tree(dir, "src", dir, "copy", NULL, &report), -EEXIST);
+    CHECK_INT(report.reason, XTENT_REASON_EXISTS);
+    CHECK_INT(report.files, 0);
+    options.flags = XTENT_TREE_REPLACE | XTENT_TREE_DURABLE;
+    options.threads = 1;
+    CHECK_INT(xtent_clone_or_copy_tree(dir, "src", dir, "copy", &options, &report), 0);
+    whole(&report, "copy");
+
+    /* A directory that is open already is a source. */
+    fd = openat(dir, "src", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    CHECK(fd >= 0);
+    result = xtent_clone_tree(fd, "", dir, "clone", NULL, &report);
+    if (kernel_clones()) {
+        CHECK_INT(result, 0);
+        whole(&report, "clone");
+        CHECK_INT(report.bytes_cloned, 301000);
+    } else {
+        CHECK_INT(result, -EOPNOTSUPP);
+        CHECK(faccessat(dir, "clone", F_OK, 0) != 0);
+    }
+}
+
+struct told {
+    int calls;
+    char path[256];
+    int error, reason;
+};
+
+static void failed(void *user, const char *path, int error, int reason)
+{
+    struct told *told = user;
+
+    told->calls++;
+    snprintf(told->path, sizeof told->path, "%s", path);
+    told->error = error;
+    told->reason = reason;
+}
+
+static int after_one(void *user, uint64_t files, uint64_t bytes)
+{
+    (void)user;
+    CHECK(files <= 2 && bytes <= 301000);
+    return files >= 1;
+}
+
+static void failures(void)
+{
+    struct xtent_tree_options options = XTENT_TREE_OPTIONS_INIT;
+    struct xtent_tree_report report = XTENT_TREE_REPORT_INIT;
+    struct told told = {0, "", 0, 0};
+    volatile sig_atomic_t cancelled = 1;
+
+    place();
+    options.failed = failed;
+    options.user = &told;
+    CHECK_INT(xtent_copy_tree(dir, "src", dir, "src/inner/copy", &options, &report), -EINVAL);
+    CHECK_INT(report.reason, XTENT_REASON_INSIDE_SOURCE);
+    CHECK_INT(told.calls, 1);
+    CHECK_INT(told.error, EINVAL);
+    CHECK_INT(told.reason, XTENT_REASON_INSIDE_SOURCE);
+    if (!kernel_clones()) {
+        options.flags = XTENT_TREE_KEEP_GOING;
+        CHECK_INT(xtent_clone_tree(dir, "src", dir, "clone", &options, &report), 0);
+        CHECK_INT(report.failures, 3); /* Both files, and the second name of one. */
+        CHECK_INT(told.calls, 4);
+        CHECK_INT(report.directories, 2);
+        options.flags = 0;
+    }
+    options.progress = after_one;
+    options.threads = 1;
+    CHECK_INT(xtent_copy_tree(dir, "src", dir, "copy", &options, &report), -ECANCELED);
+    CHECK_INT(report.reason, XTENT_REASON_CANCELLED);
+    options.progress = NULL;
+    options.cancel = &cancelled;
+    CHECK_INT(xtent_copy_tree(dir, "src", dir, "copy", &options, &report), -ECANCELED);
+    CHECK(faccessat(dir, "copy", F_OK, 0) != 0);
+}
+
+static void bad_arguments(void)
+{
+    struct xtent_tree_options options = XTENT_TREE_OPTIONS_INIT;
+    struct xtent_tree_report report = XTENT_TREE_REPORT_INIT;
+
+    place();
+    CHECK_INT(xtent_copy_tree(dir, NULL, dir, "copy", NULL, &report), -EINVAL);
+    CHECK_INT(xtent_copy_tree(-1, "src", dir, "copy", NULL, &report), -EBADF);
+    CHECK_INT(xtent_copy_tree(dir, "src/small", dir, "copy", NULL, &report), -ENOTDIR);
+    options.flags = 0x10;
+    CHECK_INT(xtent_copy_tree(dir, "src", dir, "copy", &options, &report), -EINVAL);
+    options.flags = 0;
+    options.reserved = 1;
+    CHECK_INT(xtent_copy_tree(dir, "src", dir, "copy", &options, &report), -EINVAL);
+    options.reserved = 0;
+    options.size = 0;
+    CHECK_INT(xtent_copy_tree(dir, "src", dir, "copy", &options, &report), -EINVAL);
+    report.size = 3;
+    CHECK_INT(xtent_copy_tree(dir, "src", dir, "copy", NULL, &report), -EINVAL);
+    CHECK(faccessat(dir, "copy", F_OK, 0) != 0);
+}
+
+static const struct test tests[] = {
+    {"verbs", verbs},
+    {"failures", failures},
+    {"bad-arguments", bad_arguments},
+};
+
+MAIN(tests)
