@@ -240,7 +240,7 @@
 /** "a symbolic link where none is followed, or too many of them" */
 #define XTENT_REASON_TOO_MANY_LINKS 40
 
-/** "the range cannot be exchanged in one moment: not on this filesystem, or not with these files, or not there" */
+/** "the two cannot be exchanged in one moment: not on this filesystem, or not with these files, or not there" */
 #define XTENT_REASON_CANNOT_EXCHANGE 41
 
 /** "the destination's old range cannot be kept, and so not be put back after a failure" */
@@ -248,6 +248,9 @@
 
 /** "something on a path is no directory" */
 #define XTENT_REASON_NOT_A_DIRECTORY 44
+
+/** "the destination lies inside of the source" */
+#define XTENT_REASON_INSIDE_SOURCE 45
 
 /** For `destination`: no clone failed. */
 #define XTENT_DESTINATION_NONE 0
