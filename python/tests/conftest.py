@@ -6,9 +6,16 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from place import Place
+
+
+# Always the same examples; `long` makes new ones each time and tells the seed of what fails.
+hypothesis.settings.register_profile("short", max_examples=15, derandomize=True, deadline=None, database=None)
+hypothesis.settings.register_profile("long", max_examples=300, deadline=None, database=None, print_blob=True)
+hypothesis.settings.load_profile("short")
 
 
 def places() -> list[Place]:

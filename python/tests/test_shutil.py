@@ -5,7 +5,6 @@ import inspect
 import os
 import shutil
 import socket
-import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -17,6 +16,7 @@ import pytest
 import xtent
 import xtent.shutil
 from place import BLOCK, Place, noise
+from tree import tree
 
 NAMES = ["copyfile", "copy", "copy2", "copytree", "move"]
 STANDARD = {name: getattr(shutil, name) for name in NAMES}
@@ -156,33 +156,6 @@ def prepare(directory: Path) -> None:
     os.mkfifo("fifo")
     with socket.socket(socket.AF_UNIX) as server:
         server.bind("socket")
-
-
-def attributes(path: str) -> dict[str, bytes]:
-    try:
-        names = os.listxattr(path, follow_symlinks=False)
-    except OSError:
-        return {}
-    return {name: os.getxattr(path, name, follow_symlinks=False) for name in names}
-
-
-def tree(top: str = ".") -> dict[str, object]:
-    """Everything below: what it is, what is in it, which names are one file."""
-    found: dict[str, object] = {}
-    first: dict[int, str] = {}
-    for directory, names, files in os.walk(top):
-        for name in sorted([*names, *files]):
-            path = os.path.join(directory, name)
-            st = os.lstat(path)
-            inside: object = None
-            if stat.S_ISLNK(st.st_mode):
-                inside = os.readlink(path)
-            elif stat.S_ISREG(st.st_mode):
-                inside = Path(path).read_bytes()
-            same_as = first.setdefault(st.st_ino, path)
-            kept = st.st_mtime_ns if st.st_mtime_ns < 1_500_000_000 * 10**9 else "now"
-            found[path] = (stat.filemode(st.st_mode), inside, same_as, kept, attributes(path))
-    return found
 
 
 def outcome(deed: Deed, module: Any) -> tuple[object, ...]:

@@ -1,96 +1,92 @@
+"""Any tree that xtent.shutil.copytree() copies is the tree that the standard copytree() makes of it."""
+
 import errno
 import os
-import pickle
-import stat
-from collections.abc import Callable
+import shutil
+import tempfile
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-import xtent
-from place import BLOCK, Place, noise
+import xtent.shutil
+from place import Place
+from tree import tree
 
-Verb = Callable[..., xtent.TreeReport]
-DATA = noise(3 * BLOCK + 123)
-
-
-@pytest.fixture(params=["copy_tree", "clone_tree", "clone_or_copy_tree"])
-def verb(request: pytest.FixtureRequest, place: Place) -> Verb:
-    if request.param == "clone_tree" and not place.can_share:
-        pytest.skip(f"{place.name} does not share blocks")
-    found: Verb = getattr(xtent, request.param)
-    return found
+MAX_NAME = 255  # bytes, on every filesystem here
 
 
-@pytest.fixture
-def src(place: Place) -> Path:
-    tree = place.path / "src"
-    (tree / "inner").mkdir(parents=True)
-    (tree / "inner" / "file").write_bytes(DATA)
-    os.chmod(tree / "inner" / "file", 0o604)
-    os.link(tree / "inner" / "file", tree / "again")
-    os.symlink("nowhere", tree / "link")
-    Path(os.fsdecode(bytes(tree) + b"/not \xff UTF-8")).write_bytes(b"")
-    os.utime(tree, ns=(1, 2))
-    return tree
+@dataclass
+class File:
+    size: int
+    pieces: list[tuple[int, bytes]]
+    mode: int
+    time: int
+    attributes: dict[bytes, bytes] = field(default_factory=dict)
 
 
-def test_a_new_tree(place: Place, verb: Verb, src: Path) -> None:
-    dst = place.path / "dst"
-    report = verb(src, dst)
-    assert (report.files, report.directories, report.links, report.specials) == (2, 2, 1, 1)
-    assert report.bytes == len(DATA)
-    assert (report.vanished, report.failures, report.unkept) == (0, (), frozenset())
-    assert sorted(os.listdir(bytes(dst))) == sorted(os.listdir(bytes(src)))
-    assert (dst / "again").samefile(dst / "inner" / "file")
-    assert (dst / "again").read_bytes() == DATA
-    assert stat.S_IMODE((dst / "again").stat().st_mode) == 0o604
-    assert os.readlink(dst / "link") == "nowhere"
-    assert dst.stat().st_mtime_ns == 2
-
-    with pytest.raises(FileExistsError) as raised:
-        verb(src, dst)
-    assert raised.value.reason == xtent.Reason.EXISTS  # type: ignore[attr-defined]
-    (dst / "mine").mkdir()
-    verb(bytes(src), str(dst), replace=True, durable=True, threads=1)
-    assert not (dst / "mine").exists()
-    assert sorted(os.listdir(place.path)) == ["dst", "src"]
+@dataclass
+class Link:
+    target: bytes
 
 
-def test_by_descriptors(place: Place, verb: Verb, src: Path) -> None:
-    opened = os.open(place.path, os.O_RDONLY)
-    source = os.open(src, os.O_RDONLY)
-    try:
-        verb("src", "one", src_dir_fd=opened, dst_dir_fd=opened)
-        verb(source, "two", dst_dir_fd=opened)
-    finally:
-        os.close(source)
-        os.close(opened)
-    assert (place.path / "one" / "again").read_bytes() == (place.path / "two" / "again").read_bytes() == DATA
+Node = File | Link | dict[bytes, "Node"]
+
+some_bytes = st.binary(min_size=1, max_size=12)
+names = st.one_of(
+    some_bytes,
+    st.sampled_from([b"\n", b" ", b"-rf", b"\xff\xfe", b"\xed\xb2\x80", b"*", b"\x01\x7f", b"...", b"\xc3\xa9"]),
+    some_bytes.map(lambda name: (name * MAX_NAME)[:MAX_NAME]),
+).filter(lambda name: not set(name) & {0, ord("/")} and name not in (b".", b".."))
+files = st.builds(
+    File,
+    size=st.integers(0, 400_000),
+    pieces=st.lists(st.tuples(st.integers(0, 300_000), st.binary(max_size=5_000)), max_size=3),
+    mode=st.integers(0o400, 0o777),
+    time=st.integers(0, 1_400_000_000 * 10**9),
+    attributes=st.dictionaries(some_bytes.filter(lambda n: 0 not in n), st.binary(max_size=99), max_size=2),
+)
+links = st.builds(Link, target=st.one_of(names, st.just(b"/nowhere"), st.just(b"../" * 9)))
+trees = st.dictionaries(
+    names, st.recursive(files | links, lambda node: st.dictionaries(names, node, max_size=4)), max_size=6
+)
 
 
-def test_the_failing_file_is_named(place: Place, src: Path) -> None:
-    if place.can_share:
-        pytest.skip(f"{place.name} clones them all")
-    with pytest.raises(OSError) as raised:
-        xtent.clone_tree(src, place.path / "dst", threads=1)
-    assert raised.value.errno == errno.EOPNOTSUPP
-    assert os.path.exists(raised.value.filename) and raised.value.filename != str(src)
-    assert raised.value.filename2 == place.path / "dst"
-    report = xtent.clone_tree(src, place.path / "dst", keep_going=True)
-    assert len(report.failures) == 3 and all(f.errno == errno.EOPNOTSUPP for f in report.failures[:2])
-    assert pickle.loads(pickle.dumps(report)) == report
-    assert hash(report) == hash(pickle.loads(pickle.dumps(report)))
+def build(top: bytes, nodes: dict[bytes, Node]) -> None:
+    os.mkdir(top)
+    for name, node in nodes.items():
+        path = os.path.join(top, name)
+        match node:
+            case Link(target):
+                os.symlink(target, path)
+            case File():
+                with open(path, "wb") as file:
+                    for offset, data in node.pieces:
+                        file.seek(offset)
+                        file.write(data)
+                    file.truncate(max(node.size, file.tell()))
+                label(path, node.attributes)
+                os.chmod(path, node.mode)
+                os.utime(path, ns=(node.time, node.time))
+            case dict():
+                build(path, node)
 
 
-def test_what_the_callback_raises_comes_out(place: Place, verb: Verb, src: Path) -> None:
-    class Enough(Exception):
-        pass
+def label(path: bytes, attributes: dict[bytes, bytes]) -> None:
+    for name, value in attributes.items():
+        try:
+            os.setxattr(path, b"user." + name, value)
+        except OSError as error:
+            assert error.errno == errno.EOPNOTSUPP
 
-    def progress(files: int, done: int) -> None:
-        if files:
-            raise Enough
 
-    with pytest.raises(Enough):
-        verb(src, place.path / "dst", progress=progress, threads=1)
-    assert os.listdir(place.path) == ["src"]
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(nodes=trees)
+def test_trees(place: Place, nodes: dict[bytes, Node]) -> None:
+    with tempfile.TemporaryDirectory(dir=place.path) as directory:
+        top = Path(directory)
+        build(os.fsencode(top / "src"), nodes)
+        shutil.copytree(top / "src", top / "standard", symlinks=True)
+        xtent.shutil.copytree(top / "src", top / "xtent", symlinks=True)
+        assert tree(top / "xtent") == tree(top / "standard")

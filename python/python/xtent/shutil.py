@@ -143,7 +143,8 @@ def _stat(path: StrOrBytesPath) -> os.stat_result | None:
 
 def _inside(src: Any, dst: Any) -> Any:
     """A directory as destination stands for the file of the same name in it."""
-    return os.path.join(dst, os.path.basename(src)) if os.path.isdir(dst) else dst
+    inside: Any = os.path.join(dst, os.path.basename(src)) if os.path.isdir(dst) else dst
+    return inside
 
 
 def _move_bytes(src: IO[bytes], dst: IO[bytes]) -> None:
