@@ -115,11 +115,7 @@ impl<'a> Target<'a> {
         }
         self.result.compared = self.equal.prefix();
         let shared = |maps: &Maps| maps.shared(&self.equal);
-        // Below an overlay there may be two filesystems; if the kernel takes the target, there is one.
-        let told = self.facts.kind() != Kind::Overlay
-            || self.asked
-            || source.accepts(self.fd, &self.facts).answer != Answer::No;
-        let before = self.before.as_ref().filter(|_| told).and_then(shared);
+        let before = self.before.as_ref().and_then(shared);
         let after = if self.touched {
             self.compare_maps(source, ours).as_ref().and_then(shared)
         } else {
@@ -208,6 +204,10 @@ impl<'a> Target<'a> {
         let errno = if reason == Reason::FilesystemCannot { libc::EOPNOTSUPP } else { errno };
         self.result = DedupeResult::failed(errno, reason);
         self.active = false;
+        if !self.asked && reason != Reason::Misaligned && self.facts.kind() == Kind::Overlay {
+            // Not for its range. Below there may be two filesystems, whose addresses may be the same by chance.
+            self.before = None;
+        }
     }
 
     /// What the kernel said of `from..to`.
