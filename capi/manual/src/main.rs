@@ -9,12 +9,11 @@ use std::{env, fs};
 use xtent_manual::header::Header;
 use xtent_manual::pages;
 
-/// The documents that are pages too.
-const DOCUMENTS: &[(&str, &str, &str)] = &[(
-    "capi/EMBEDDING.md",
-    "xtent_embedding",
-    "libxtent in a backup program: which call when, and what then",
-)];
+/// The documents that are pages too, where the tree has them.
+const DOCUMENTS: &[(&str, &str, &str)] = &[
+    ("capi/EMBEDDING.md", "xtent_embedding", "libxtent in a backup program: which call when, and what then"),
+    ("docs/lock-protocol.md", "xtent_lock_protocol", "how who writes a file and who copies it agree"),
+];
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -26,7 +25,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let header = Header::read(&read("include/xtent.h")?);
     let mut pages = pages::of_header(&header, date)?;
-    for (path, name, about) in DOCUMENTS {
+    for (path, name, about) in DOCUMENTS.iter().filter(|(path, ..)| root.join(path).exists()) {
         pages.push(pages::of_document(&read(path)?, name, about, date, &header.version()));
     }
     for page in pages {

@@ -179,7 +179,7 @@ fn inline(text: &str, named: &mut BTreeSet<(String, char)>) -> String {
         if code {
             let ours = part.starts_with("xtent") || !part.starts_with(|c: char| c.is_ascii_lowercase());
             // Words between backticks stay together.
-            let part = escaped(part).replace('-', "\\-").replace(' ', "\\ ");
+            let part = escaped(part).replace('-', "\\-").replace(' ', "\\~");
             out.push_str(&format!("\\f{}{part}\\fR", if ours { 'B' } else { 'I' }));
             continue;
         }
