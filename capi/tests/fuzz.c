@@ -409,6 +409,212 @@ static void call_looking(void)
     check_world(-1);
 }
 
+/* The files that have names, in a directory of their own; the last is never there at first. */
+static const char *const named[] = {"a", "b", "dir/c", "link", "fifo", "new"};
+enum { CONTENTS = 3, NAMES = 6 };
+static int home;
+
+static void name_files(void)
+{
+    char path[4096];
+
+    snprintf(path, sizeof path, "%s/xtent-fuzz-XXXXXX", directory);
+    MUST(mkdtemp(path) != NULL && chdir(path) == 0);
+    home = open(".", O_RDONLY | O_DIRECTORY);
+    MUST(home >= 0 && mkdir("dir", 0700) == 0 && symlink("a", "link") == 0 && mkfifo("fifo", 0600) == 0);
+    for (int i = 0; i < CONTENTS; i++) {
+        int fd = open(named[i], O_RDWR | O_CREAT, 0600);
+
+        MUST(fd >= 0);
+        fill(fd);
+        close(fd);
+    }
+}
+
+/* What nobody made is gone again, and what has a name is what it was; `changed` is the one that may differ. */
+static void check_names(const char *changed, int may_be_new)
+{
+    static unsigned char now[FILE_SIZE + 1];
+    const char *const places[] = {".", "dir"};
+    struct stat st;
+
+    if (changed != NULL && may_be_new && strcmp(changed, "link") == 0) {
+        MUST(unlink("link") == 0 && symlink("a", "link") == 0);
+    }
+    if (changed != NULL && may_be_new && strcmp(changed, "fifo") == 0) {
+        MUST(unlink("fifo") == 0 && mkfifo("fifo", 0600) == 0);
+    }
+    MUST(lstat("link", &st) == 0 && S_ISLNK(st.st_mode) && lstat("fifo", &st) == 0 && S_ISFIFO(st.st_mode));
+    for (int i = 0; i < CONTENTS; i++) {
+        int fd = open(named[i], O_RDWR | O_NOFOLLOW);
+
+        if (fd < 0 || (may_be_new && changed != NULL && strcmp(changed, named[i]) == 0)) {
+            MUST(fd >= 0 || errno == EACCES);
+            close(fd);
+            MUST(unlink(named[i]) == 0);
+            fd = open(named[i], O_RDWR | O_CREAT | O_EXCL, 0600);
+            MUST(fd >= 0);
+            fill(fd);
+        }
+        MUST(pread(fd, now, sizeof now, 0) == FILE_SIZE && memcmp(now, contents, FILE_SIZE) == 0);
+        close(fd);
+    }
+    for (int i = 0; i < 2; i++) {
+        DIR *dir = opendir(places[i]);
+        struct dirent *entry;
+
+        MUST(dir != NULL);
+        while ((entry = readdir(dir)) != NULL) {
+            const char *name = entry->d_name;
+
+            if (name[0] == '.' && (name[1] == '\0' || name[1] == '.'))
+                continue;
+            if (i == 0 ? strchr("abdlf", name[0]) != NULL : strcmp(name, "c") == 0)
+                continue;
+            /* The one name that a call may have made; never a hidden one of the library's. */
+            MUST(may_be_new && name[0] == 'n');
+            MUST(unlinkat(dirfd(dir), name, 0) == 0);
+        }
+        closedir(dir);
+    }
+}
+
+/* A path, none of which leads out of the directory. */
+static const char *any_path(void)
+{
+    static char text[4][400];
+    static int turn;
+    char *it = text[turn++ % 4];
+    uint8_t kind = byte();
+
+    switch (kind % 16) {
+    case 6:
+        return NULL;
+    case 7:
+        return "";
+    case 8:
+        return ".";
+    case 9:
+        return "..";
+    case 10:
+        return "a/";
+    case 11:
+        return "missing/x";
+    case 12:
+        return "a/x";
+    case 13:
+        memset(it, 'n', 300);
+        it[300] = '\0';
+        return it;
+    case 14:
+        /* Any bytes that make one name. */
+        bytes(it + 1, 12);
+        it[0] = 'n';
+        it[13] = '\0';
+        for (char *c = it; *c != '\0'; c++)
+            if (*c == '/')
+                *c = '_';
+        return it;
+    case 15:
+        return "./link";
+    default:
+        return named[kind % 16];
+    }
+}
+
+static int any_directory(void)
+{
+    uint8_t kind = byte();
+
+    return kind < 200 ? (kind & 1 ? home : AT_FDCWD) : any_descriptor();
+}
+
+static void call_file(void)
+{
+    uint32_t size = 0;
+    static char inner[sizeof(struct xtent_copy_options)];
+    const void *null = NULL, *copy = inner;
+    struct xtent_copy_options nothing = XTENT_COPY_OPTIONS_INIT;
+    char *options = sized(sizeof(struct xtent_file_options), &size, options_end);
+    struct xtent_report *report = any_report();
+    uint8_t kind = byte();
+    int src_dir = any_directory(), dst_dir = any_directory(), result;
+    const char *src = any_path(), *dst = any_path();
+
+    memcpy(inner, &nothing, sizeof nothing);
+    if (options != NULL && size > 4 && size <= 4096) {
+        /* Never durable: a sync of the disk for each call finds nothing more. */
+        for (size_t at = 4; at < 16 && at < size; at += 4)
+            options[at] = (char)byte();
+        options[4] = (char)(options[4] & ~XTENT_FILE_DURABLE);
+        set(options, size, offsetof(struct xtent_file_options, copy), kind & 8 ? &copy : &null, sizeof copy);
+    }
+    if ((kind & 7) < 2)
+        result = xtent_copy_file(src_dir, src, dst_dir, dst, (const void *)options, report);
+    else if ((kind & 7) < 4)
+        result = xtent_clone_file(src_dir, src, dst_dir, dst, (const void *)options, report);
+    else
+        result = xtent_clone_or_copy_file(src_dir, src, dst_dir, dst, (const void *)options, report);
+    check_result(result, report, 0, 0);
+    check_names(dst != NULL && strncmp(dst, "./", 2) == 0 ? dst + 2 : dst, result == 0);
+    check_world(-1);
+}
+
+static void call_dedupe_files(void)
+{
+    const void *options = OPTIONS(xtent_dedupe_options);
+    struct xtent_report *report = any_report();
+    struct xtent_dedupe_file targets[4];
+    size_t n = byte() % 5;
+    int src_dir = any_directory(), result;
+    const char *src = any_path();
+
+    for (size_t i = 0; i < n; i++) {
+        struct xtent_dedupe_file target = XTENT_DEDUPE_FILE_INIT(any_directory(), named[byte() % NAMES]);
+
+        targets[i] = target;
+        targets[i].status = byte();
+    }
+    result = xtent_dedupe_files(src_dir, src, targets, n, options, report);
+    check_result(result, report, 0, 0);
+    for (size_t i = 0; i < n; i++) {
+        MUST(targets[i].status >= XTENT_NOT_REACHED && targets[i].status <= XTENT_FAILED);
+        MUST(result == 0 || targets[i].status == XTENT_NOT_REACHED);
+    }
+    check_names(NULL, 0);
+    check_world(-1);
+}
+
+static void call_stage(void)
+{
+    uint32_t size = 0;
+    struct xtent_stage *stage = (struct xtent_stage *)(void *)&size, **where = &stage;
+    char *options = sized(sizeof(struct xtent_stage_options), &size, options_end);
+    struct xtent_report *report = any_report();
+    uint8_t kind = byte();
+    int dir = any_directory(), fd, result = -1;
+    const char *dst = any_path();
+
+    if (options != NULL && size > 4 && size <= 4096)
+        options[4] = (char)(byte() & ~XTENT_STAGE_DURABLE);
+    fd = xtent_stage_open(dir, dst, (const void *)options, kind & 1 ? where : kind & 2 ? NULL : where, report);
+    MUST(fd != -ENOTRECOVERABLE && fd < 4096);
+    if (fd >= 0) {
+        MUST(stage != NULL);
+        check_result(xtent_clone_or_copy_range(descriptors[1], 0, fd, place() % (1 << 20), place(), NULL, NULL), NULL, 1, UINT64_MAX);
+        if (kind & 4)
+            result = xtent_stage_publish(stage, any_report());
+        if (result != 0)
+            xtent_stage_discard(stage);
+    } else if (!(kind & 2) || (kind & 1)) {
+        MUST(stage == NULL);
+    }
+    if (kind & 8)
+        xtent_stage_discard(NULL);
+    check_names(dst != NULL && strncmp(dst, "./", 2) == 0 ? dst + 2 : dst, result == 0);
+    check_world(-1);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -416,14 +622,20 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     input = data;
     input_end = data + size;
     for (int calls = 0; calls < 8 && input < input_end; calls++) {
-        uint8_t which = byte() % 8;
+        uint8_t which = byte() % 12;
 
         if (which < 5)
             call_two(which % 3);
         else if (which < 7)
             call_dedupe();
-        else
+        else if (which < 8)
             call_looking();
+        else if (which < 10)
+            call_file();
+        else if (which < 11)
+            call_dedupe_files();
+        else
+            call_stage();
     }
     return 0;
 }
@@ -438,6 +650,7 @@ static void replay(void)
 
     CHECK(corpus != NULL);
     begin();
+    name_files();
     while ((entry = readdir(corpus)) != NULL) {
         int fd = openat(dirfd(corpus), entry->d_name, O_RDONLY);
         ssize_t size = fd < 0 ? -1 : read(fd, data, sizeof data);
@@ -465,6 +678,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     directory = getenv("XTENT_FUZZ_DIRECTORY");
     MUST(directory != NULL);
     begin();
+    name_files();
     return 0;
 }
 #endif
