@@ -141,10 +141,9 @@ def _stat(path: StrOrBytesPath) -> os.stat_result | None:
         return None
 
 
-def _inside(src: Any, dst: Any) -> Any:
-    """A directory as destination stands for the file of the same name in it."""
-    inside: Any = os.path.join(dst, os.path.basename(src)) if os.path.isdir(dst) else dst
-    return inside
+def _inside(src: StrPath, dst: StrPath) -> StrPath:
+    """A directory as destination stands for the file of the same name in it. They may be bytes too."""
+    return os.path.join(dst, os.path.basename(src)) if os.path.isdir(dst) else dst
 
 
 def _move_bytes(src: IO[bytes], dst: IO[bytes]) -> None:
