@@ -18,6 +18,8 @@ pub struct Control<'a> {
     progress: Option<&'a mut dyn FnMut(u64, u64) -> ControlFlow<()>>,
     /// What a verb had done, and has to do in all, around the part that counts its own steps.
     around: Option<(u64, u64)>,
+    /// What else ends it, beside the caller's wish.
+    stop: Option<&'a dyn Fn() -> bool>,
 }
 
 impl<'a> Control<'a> {
@@ -42,7 +44,7 @@ impl<'a> Control<'a> {
     }
 
     pub(crate) fn is_cancelled(&self) -> bool {
-        self.cancel.is_some_and(|cancel| cancel())
+        self.cancel.is_some_and(|cancel| cancel()) || self.stop.is_some_and(|stop| stop())
     }
 
     /// The steps from here on belong to a part, before which `done` bytes of `total` were done.
@@ -52,12 +54,18 @@ impl<'a> Control<'a> {
     }
 
     /// The same for a call of another verb, which takes a control for itself.
-    pub(crate) fn lend(&mut self) -> Control<'_> {
+    #[must_use]
+    pub fn lend(&mut self) -> Control<'_> {
         let progress = self
             .progress
             .as_mut()
             .map(|progress| &mut **progress as &mut dyn FnMut(u64, u64) -> ControlFlow<()>);
-        Control { cancel: self.cancel, progress, around: self.around }
+        Control { cancel: self.cancel, progress, around: self.around, stop: self.stop }
+    }
+
+    /// The same, ended also when `stop` says so.
+    pub(crate) fn lend_until<'b>(&'b mut self, stop: &'b dyn Fn() -> bool) -> Control<'b> {
+        Control { stop: Some(stop), ..self.lend() }
     }
 
     /// Tells of the step just done; breaks if the caller wants no more.

@@ -14,6 +14,10 @@ pub(crate) enum Kind {
     Zfs,
     /// Passes clones and dedupes on to the filesystem under it.
     Overlay,
+    /// ext4, ext3, ext2.
+    Ext,
+    /// A program answers for it, and may change files without the kernel's knowing.
+    Fuse,
     /// Done by a server, which may answer "done" to what it did not do.
     Network,
     Other,
@@ -28,6 +32,8 @@ impl Kind {
             0xCA45_1A4E => Kind::Bcachefs,
             0x2FC1_2FC1 => Kind::Zfs,
             0x794C_7630 => Kind::Overlay,
+            0xEF53 => Kind::Ext,
+            0x6573_5546 => Kind::Fuse,
             // NFS, SMB 1, SMB 2 and later, CIFS, Ceph, OpenAFS, kAFS, 9P.
             0x6969 | 0x517B | 0xFE53_4D42 | 0xFF53_4D42 | 0x00C3_6400 | 0x5346_414F | 0x6B41_4653
             | 0x0102_1997 => Kind::Network,
@@ -37,7 +43,7 @@ impl Kind {
 
     /// Whether this type of filesystem can share blocks between files.
     pub(crate) fn can_share(self) -> bool {
-        !matches!(self, Kind::Other | Kind::Network)
+        !matches!(self, Kind::Ext | Kind::Fuse | Kind::Other | Kind::Network)
     }
 
     /// Whether its dedupe is known to compare. NFS and SMB clients once cloned without comparing, which
@@ -181,8 +187,8 @@ mod tests {
         for network in [libc::NFS_SUPER_MAGIC, libc::SMB_SUPER_MAGIC, libc::AFS_SUPER_MAGIC] {
             assert_eq!(Kind::of(network as u32), Kind::Network);
         }
-        for other in [libc::EXT4_SUPER_MAGIC, libc::TMPFS_MAGIC, libc::FUSE_SUPER_MAGIC] {
-            assert_eq!(Kind::of(other as u32), Kind::Other);
-        }
+        assert_eq!(Kind::of(libc::EXT4_SUPER_MAGIC as u32), Kind::Ext);
+        assert_eq!(Kind::of(libc::FUSE_SUPER_MAGIC as u32), Kind::Fuse);
+        assert_eq!(Kind::of(libc::TMPFS_MAGIC as u32), Kind::Other);
     }
 }

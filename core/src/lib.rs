@@ -66,6 +66,7 @@ mod reason;
 mod remove;
 mod report;
 mod scratch;
+mod stable;
 mod sys;
 mod tree;
 
@@ -84,6 +85,7 @@ pub use probe::{Ability, Answer, Capabilities, probe};
 pub use range::TO_END;
 pub use reason::Reason;
 pub use report::{Destination, Protection, Report};
+pub use stable::Stable;
 pub use tree::{TreeFailure, TreeOptions, TreeReport, TreeResult, clone_or_copy_tree, clone_tree, copy_tree};
 
 /// This library's version, such as `0.1.0`.

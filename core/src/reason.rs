@@ -90,8 +90,14 @@ reasons! {
     OutOfMemory = 27, "out-of-memory", "the kernel or process ran out of memory";
     /// Signals kept interrupting the call.
     Interrupted = 28, "interrupted", "signals interrupted the call before it made progress";
-    /// The old bytes of a clone's destination need a place on the same filesystem.
-    NoScratchDirectory = 29, "no-scratch-directory", "there is no directory on the destination's filesystem to make an unlinked file in";
+    /// The old bytes of a clone's destination, or a snapshot of a source, need a place; see `scratch_dir`.
+    NoScratchDirectory = 29, "no-scratch-directory", "there is no directory on the same filesystem to make an unlinked file in";
+    /// `stable`: nothing of it was published.
+    SourceChanged = 30, "source-changed", "the source changed while it was read";
+    /// `stable`: another program opened the source for writing, and went on at once.
+    LeaseBroken = 31, "lease-broken", "another program wanted to write to the source, and the lease on it ended";
+    /// `stable`: somebody has it open for writing, or mapped, or holds a lock.
+    InUse = 32, "in-use", "the source is in use by another program, or another part of this one";
     /// The destination of a file verb, without leave to replace it.
     Exists = 33, "exists", "something has the destination's name already";
     /// The source, or a directory on the way to either file.

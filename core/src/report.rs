@@ -2,6 +2,7 @@
 
 use crate::preserve::Preserve;
 use crate::reason::Reason;
+use crate::stable::Stable;
 
 /// What a verb did, on success and on failure alike. All amounts are bytes of the range asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -35,6 +36,8 @@ pub struct Report {
     pub protection: Protection,
     /// How many bytes of space were set aside, during the call, for the way back.
     pub undo_reserve: u64,
+    /// File verbs only: how the source was kept stable.
+    pub stable: Stable,
 }
 
 /// What a clone's destination is after an error.

@@ -86,4 +86,10 @@ impl<'a> CopyOptions<'a> {
     pub fn server(self, server: Server) -> Self {
         Self { server, ..self }
     }
+
+    /// The same for a call that `stop` ends too.
+    pub(crate) fn lend_until<'b>(&'b mut self, stop: &'b dyn Fn() -> bool) -> CopyOptions<'b> {
+        let CopyOptions { control, sparse, cache, server } = self;
+        CopyOptions { control: control.lend_until(stop), sparse: *sparse, cache: *cache, server: *server }
+    }
 }

@@ -3,21 +3,23 @@
 mod at;
 mod dedupe;
 mod entry;
+mod fill;
 pub(crate) mod hidden;
 mod metadata;
 mod publish;
 mod source;
+mod stable;
 mod stage;
 mod verbs;
+mod whole;
 
 pub use at::At;
 pub use dedupe::dedupe_files;
 pub(crate) use entry::Entry;
+pub(crate) use fill::Fill;
 pub(crate) use metadata::{Begun, Original, begin, carry, fails, finish};
-pub(crate) use source::Source;
 pub use stage::{Stage, StageOptions, stage_open};
 pub use verbs::{FileOptions, clone_file, clone_or_copy_file, copy_file};
-pub(crate) use verbs::{Fill, move_bytes, share_blocks, share_or_move};
 
 use crate::error::{Error, Operation};
 use crate::explain;

@@ -3,7 +3,6 @@
 use std::ffi::CStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use crate::copy::Again;
 use crate::reason::Reason;
 use crate::sys;
 
@@ -31,18 +30,18 @@ impl<'a> Source<'a> {
         Ok(Source { file, stat })
     }
 
-    /// One that is open.
-    pub(crate) fn opened(file: OwnedFd, stat: libc::stat64) -> Source<'a> {
-        Source { file: Held::Ours(file), stat }
-    }
-
     pub(crate) fn fd(&self) -> BorrowedFd<'_> {
         self.file.as_fd()
     }
 
-    /// To be read again, past the page cache where it is not the caller's.
-    pub(crate) fn again(&self) -> Again<'_> {
-        Again { file: self.fd(), ours: matches!(self.file, Held::Ours(_)) }
+    /// Whether it was opened here, and nobody else has it.
+    pub(crate) fn is_private(&self) -> bool {
+        matches!(self.file, Held::Ours(_))
+    }
+
+    /// Remembers a later look at it.
+    pub(crate) fn was(&mut self, stat: libc::stat64) {
+        self.stat = stat;
     }
 
     pub(crate) fn stat(&self) -> &libc::stat64 {

@@ -2,21 +2,17 @@
 
 use std::os::fd::{AsFd, BorrowedFd};
 
-use crate::both::steps_down;
 use crate::control::Control;
-use crate::copy::{Again, CopyOptions, copy, verify};
+use crate::copy::CopyOptions;
 use crate::error::{Error, Operation, Result};
-use crate::explain;
-use crate::facts::Facts;
 use crate::preserve::Preserve;
-use crate::range::{Pair, TO_END};
 use crate::reason::Reason;
 use crate::report::Report;
-use crate::scratch;
-use crate::sys;
+use crate::stable::Stable;
 
 use super::at::At;
 use super::entry::Entry;
+use super::fill::{Fill, fill};
 use super::metadata::{Original, carry, carry_times};
 use super::source::{Source, open_regular};
 use super::stage::{Stage, StageOptions};
@@ -39,6 +35,10 @@ pub struct FileOptions<'a> {
     /// Whether both files are read again and compared before the new one is published: written back, and past the
     /// page cache as far as the filesystem lets one. A source that the caller opened is read as it is open.
     pub verify: bool,
+    /// What to do about programs that write to the source meanwhile.
+    pub stable: Stable,
+    /// A directory on the source's filesystem where a snapshot may lie, without a name; `None` is the source's own.
+    pub scratch_dir: Option<BorrowedFd<'a>>,
 }
 
 impl<'a> FileOptions<'a> {
@@ -95,6 +95,20 @@ impl<'a> FileOptions<'a> {
         self.verify = verify;
         self
     }
+
+    /// Sets what to do about programs that write to the source meanwhile.
+    #[must_use]
+    pub fn stable(mut self, stable: Stable) -> Self {
+        self.stable = stable;
+        self
+    }
+
+    /// Sets where a snapshot may lie.
+    #[must_use]
+    pub fn scratch_dir(mut self, dir: BorrowedFd<'a>) -> Self {
+        self.scratch_dir = Some(dir);
+        self
+    }
 }
 
 /// Copies the file `src` to the name `dst`: whole, or there is an error and `dst` is what it was.
@@ -146,7 +160,7 @@ pub fn copy_file<'a, 'b>(
     dst: impl Into<At<'b>>,
     options: FileOptions<'_>,
 ) -> Result<Report> {
-    make(Operation::CopyFile, &src.into(), &dst.into(), options, move_bytes)
+    make(Operation::CopyFile, &src.into(), &dst.into(), options, Fill::Move)
 }
 
 /// Makes the file `dst` share all blocks of the file `src`: whole, or there is an error and `dst` is what it was.
@@ -162,7 +176,7 @@ pub fn clone_file<'a, 'b>(
     dst: impl Into<At<'b>>,
     options: FileOptions<'_>,
 ) -> Result<Report> {
-    make(Operation::CloneFile, &src.into(), &dst.into(), options, share_blocks)
+    make(Operation::CloneFile, &src.into(), &dst.into(), options, Fill::Share)
 }
 
 /// Clones the file `src` to the name `dst`, or copies it where a clone is refused; the report says which, and its
@@ -177,35 +191,25 @@ pub fn clone_or_copy_file<'a, 'b>(
     dst: impl Into<At<'b>>,
     options: FileOptions<'_>,
 ) -> Result<Report> {
-    make(Operation::CloneOrCopyFile, &src.into(), &dst.into(), options, share_or_move)
+    make(Operation::CloneOrCopyFile, &src.into(), &dst.into(), options, Fill::ShareOrMove)
 }
-
-/// A way to fill an empty file with a source's bytes.
-pub(crate) type Fill = fn(&Source<'_>, BorrowedFd<'_>, &mut CopyOptions<'_>) -> Result<Report>;
 
 fn make(
     op: Operation,
     src: &At<'_>,
     dst: &At<'_>,
     mut options: FileOptions<'_>,
-    fill: Fill,
+    way: Fill,
 ) -> Result<Report> {
     let refused = |refusal: Refusal| refusal.of(op);
     let entry = Entry::open(dst).map_err(refused)?;
-    let source = Source::open(src, options.follow).map_err(refused)?;
+    let mut source = Source::open(src, options.follow).map_err(refused)?;
     entry.may_be_made(options.replace).map_err(refused)?;
     go_on(&options.copy.control, op)?;
 
     let mut stage = Stage::create(entry, options.stage(&source)).map_err(refused)?;
-    let mut report = fill(&source, stage.as_fd(), &mut options.copy).map_err(|error| error.told_by(op))?;
-    if report.errno != 0 {
-        // Short: there is no such file.
-        return Err(Error::new(op, report.errno, report.reason));
-    }
-    if options.verify {
-        let (copied, written) = (source.again(), Again { file: stage.as_fd(), ours: true });
-        verify(copied, written, &options.copy.control).map_err(|error| error.told_by(op))?;
-    }
+    let mut report =
+        fill(way, &mut source, stage.as_fd(), &mut options).map_err(|error| error.told_by(op))?;
     report.unkept = dress(&stage, &source, options.preserve).map_err(refused)?;
     go_on(&options.copy.control, op)?;
     stage.appear().map_err(refused)?;
@@ -243,54 +247,4 @@ fn dress(stage: &Stage, source: &Source<'_>, what: Preserve) -> std::result::Res
     }
     let original = Original { stat: source.stat(), file: Some(source.fd()), without_privileges: false };
     carry(file, &original, what, as_new).map_err(path_refusal)
-}
-
-pub(crate) fn move_bytes(
-    source: &Source<'_>,
-    stage: BorrowedFd<'_>,
-    options: &mut CopyOptions<'_>,
-) -> Result<Report> {
-    copy((source.fd(), 0), (stage, 0), TO_END, options)
-}
-
-/// The stage is new and empty: there is nothing to protect, and what a failing clone leaves goes with it.
-pub(crate) fn share_blocks(
-    source: &Source<'_>,
-    stage: BorrowedFd<'_>,
-    options: &mut CopyOptions<'_>,
-) -> Result<Report> {
-    let op = Operation::CloneFile;
-    let src = source.fd();
-    scratch::lies_like(stage, src);
-    if source.stat().st_size as u64 > sys::limit::file_size() {
-        // The kernel says EINVAL.
-        return Err(Error::new(op, libc::EFBIG, Reason::FileSizeLimit));
-    }
-    let cloned = sys::clone::clone_range(src, 0, stage, 0, 0)
-        .and_then(|()| Ok(sys::stat::fstat(stage)?.st_size as u64))
-        .map_err(|errno| {
-            let whole = Pair { src: 0, dst: 0, len: TO_END };
-            let reason = explain::clone(errno.0, &Facts::of(src), &Facts::of(stage), whole);
-            Error::new(op, errno.0, reason)
-        })?;
-    if options.control.step(cloned, cloned).is_break() {
-        return Err(Error::new(op, libc::ECANCELED, Reason::Cancelled));
-    }
-    Ok(Report { bytes_cloned: cloned, ..Report::default() })
-}
-
-pub(crate) fn share_or_move(
-    source: &Source<'_>,
-    stage: BorrowedFd<'_>,
-    options: &mut CopyOptions<'_>,
-) -> Result<Report> {
-    match share_blocks(source, stage, options) {
-        Err(refusal) if steps_down(refusal.errno) => {
-            let report = move_bytes(source, stage, options)?;
-            // Nothing was copied of an empty file.
-            let fallback = if report.bytes() > 0 { refusal.reason } else { Reason::None };
-            Ok(Report { fallback, ..report })
-        }
-        done => done,
-    }
 }

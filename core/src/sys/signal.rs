@@ -13,13 +13,28 @@ pub(crate) struct NoSigxfsz(Blocked);
 
 impl NoSigxfsz {
     pub(crate) fn new() -> Self {
-        NoSigxfsz(Blocked::new(&sigxfsz()))
+        NoSigxfsz(Blocked::new(&only(libc::SIGXFSZ), libc::SIGXFSZ))
     }
 }
 
 impl Drop for NoSigxfsz {
     fn drop(&mut self) {
-        self.0.take_sigxfsz();
+        self.0.take();
+    }
+}
+
+/// The same for SIGIO: see [`super::lease`].
+pub(crate) struct NoSigio(Blocked);
+
+impl NoSigio {
+    pub(crate) fn new() -> Self {
+        NoSigio(Blocked::new(&only(libc::SIGIO), libc::SIGIO))
+    }
+}
+
+impl Drop for NoSigio {
+    fn drop(&mut self) {
+        self.0.take();
     }
 }
 
@@ -32,26 +47,27 @@ pub(crate) struct Deferred(Blocked);
 
 impl Deferred {
     pub(crate) fn new() -> Self {
-        Deferred(Blocked::new(&deferrable()))
+        Deferred(Blocked::new(&deferrable(), libc::SIGXFSZ))
     }
 
     /// After an error: takes away the SIGXFSZ that may have come with it.
     pub(crate) fn take_sigxfsz(&self) {
-        self.0.take_sigxfsz();
+        self.0.take();
     }
 }
 
-/// A set of signals, SIGXFSZ among them, is blocked until it is dropped.
+/// A set of signals is blocked until it is dropped, and one of them may be taken away.
 struct Blocked {
     old: libc::sigset_t,
-    /// A SIGXFSZ was waiting before us: it is the host's and stays.
+    taken: libc::c_int,
+    /// One of those was waiting before us: it is the host's and stays.
     was_pending: bool,
     /// A signal mask belongs to a thread, and so does this guard.
     thread: PhantomData<*const ()>,
 }
 
 impl Blocked {
-    fn new(set: &libc::sigset_t) -> Self {
+    fn new(set: &libc::sigset_t, taken: libc::c_int) -> Self {
         let mut old = MaybeUninit::uninit();
         // SAFETY: both sets are valid for the call; pthread_sigmask with SIG_BLOCK cannot fail and
         // fills `old`.
@@ -60,16 +76,16 @@ impl Blocked {
             old.assume_init()
         };
         // It can only be waiting where it was blocked before.
-        let was_pending = contains(&old) && contains(&pending());
-        Blocked { old, was_pending, thread: PhantomData }
+        let was_pending = contains(&old, taken) && contains(&pending(), taken);
+        Blocked { old, taken, was_pending, thread: PhantomData }
     }
 
-    fn take_sigxfsz(&self) {
-        if !self.was_pending && contains(&pending()) {
+    fn take(&self) {
+        if !self.was_pending && contains(&pending(), self.taken) {
             let now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
             // SAFETY: the set and the time are valid for the call; no information is asked for. With a
             // time of zero it does not wait.
-            unsafe { libc::sigtimedwait(&sigxfsz(), null_mut(), &now) };
+            unsafe { libc::sigtimedwait(&only(self.taken), null_mut(), &now) };
         }
     }
 }
@@ -95,12 +111,12 @@ fn deferrable() -> libc::sigset_t {
     }
 }
 
-fn sigxfsz() -> libc::sigset_t {
+fn only(signal: libc::c_int) -> libc::sigset_t {
     let mut set = MaybeUninit::uninit();
-    // SAFETY: sigemptyset fills the set; SIGXFSZ is a valid signal for sigaddset.
+    // SAFETY: sigemptyset fills the set; every caller's signal is valid for sigaddset.
     unsafe {
         libc::sigemptyset(set.as_mut_ptr());
-        libc::sigaddset(set.as_mut_ptr(), libc::SIGXFSZ);
+        libc::sigaddset(set.as_mut_ptr(), signal);
         set.assume_init()
     }
 }
@@ -115,9 +131,9 @@ fn pending() -> libc::sigset_t {
     }
 }
 
-fn contains(set: &libc::sigset_t) -> bool {
-    // SAFETY: the set is filled and SIGXFSZ is a valid signal.
-    unsafe { libc::sigismember(set, libc::SIGXFSZ) == 1 }
+fn contains(set: &libc::sigset_t, signal: libc::c_int) -> bool {
+    // SAFETY: the set is filled and every caller's signal is valid.
+    unsafe { libc::sigismember(set, signal) == 1 }
 }
 
 #[cfg(test)]
@@ -136,9 +152,9 @@ mod tests {
         raise();
         drop(guard);
         // Still alive: it was taken away. And the mask is open again.
-        assert!(!contains(&pending()));
+        assert!(!contains(&pending(), libc::SIGXFSZ));
         let guard = NoSigxfsz::new();
-        assert!(!contains(&guard.0.old));
+        assert!(!contains(&guard.0.old, libc::SIGXFSZ));
     }
 
     #[test]
@@ -146,7 +162,7 @@ mod tests {
         let host = NoSigxfsz::new();
         raise();
         drop(NoSigxfsz::new());
-        assert!(contains(&pending()), "the inner guard must leave the host's signal alone");
+        assert!(contains(&pending(), libc::SIGXFSZ), "the inner guard must leave the host's signal alone");
         drop(host);
     }
 
@@ -170,7 +186,7 @@ mod tests {
         }
         raise();
         guard.take_sigxfsz();
-        assert!(!contains(&pending()));
+        assert!(!contains(&pending(), libc::SIGXFSZ));
         drop(guard);
         assert!(!blocks(libc::SIGTERM));
     }

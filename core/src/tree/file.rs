@@ -7,7 +7,7 @@ use crate::control::Control;
 use crate::copy::CopyOptions;
 use crate::error::{Error, Operation, Result};
 use crate::facts::Kind;
-use crate::file::{Fill, Original, Source, carry, move_bytes, path_refusal, share_blocks, share_or_move};
+use crate::file::{Fill, Original, carry, path_refusal};
 use crate::preserve::Preserve;
 use crate::report::Report;
 use crate::sys::{self, Errno};
@@ -35,10 +35,10 @@ impl Way {
 
     fn fill(self, size: u64, kind: Kind) -> Fill {
         match self {
-            Way::Copy => move_bytes,
-            Way::Clone => share_blocks,
-            Way::CloneOrCopy if size <= sooner_copied(kind) => move_bytes,
-            Way::CloneOrCopy => share_or_move,
+            Way::Copy => Fill::Move,
+            Way::Clone => Fill::Share,
+            Way::CloneOrCopy if size <= sooner_copied(kind) => Fill::Move,
+            Way::CloneOrCopy => Fill::ShareOrMove,
         }
     }
 }
@@ -91,15 +91,14 @@ pub(super) fn make(
     // but attributes of the user are set on what its owner may write only (xattr(7)).
     let mode = stat.st_mode & 0o777 | 0o600;
     let dst = sys::open::openat(dir, name, flags, mode).map_err(refused)?;
-    let source = Source::opened(src, stat);
     let mut options = CopyOptions::new().control(control);
     let fill = way.fill(stat.st_size as u64, kind);
-    let mut report = fill(&source, dst.as_fd(), &mut options).map_err(|error| error.told_by(op))?;
+    let mut report = fill.run(src.as_fd(), dst.as_fd(), &mut options).map_err(|error| error.told_by(op))?;
     if report.errno != 0 {
         // Short: there is no such file.
         return Err(Error::new(op, report.errno, report.reason));
     }
-    let original = Original { stat: &stat, file: Some(source.fd()), without_privileges: false };
+    let original = Original { stat: &stat, file: Some(src.as_fd()), without_privileges: false };
     report.unkept = carry(dst.as_fd(), &original, KEPT, 0).map_err(refused)?;
     Ok(report)
 }

@@ -47,6 +47,9 @@ reasons! {
     OutOfMemory = 27;
     Interrupted = 28;
     NoScratchDirectory = 29;
+    SourceChanged = 30;
+    LeaseBroken = 31;
+    InUse = 32;
     Exists = 33;
     NotFound = 34;
     NotDurable = 36;
