@@ -213,8 +213,17 @@
 /** "signals interrupted the call before it made progress" */
 #define XTENT_REASON_INTERRUPTED 28
 
-/** "there is no directory on the destination's filesystem to make an unlinked file in" */
+/** "there is no directory on the same filesystem to make an unlinked file in" */
 #define XTENT_REASON_NO_SCRATCH_DIRECTORY 29
+
+/** "the source changed while it was read" */
+#define XTENT_REASON_SOURCE_CHANGED 30
+
+/** "another program wanted to write to the source, and the lease on it ended" */
+#define XTENT_REASON_LEASE_BROKEN 31
+
+/** "the source is in use by another program, or another part of this one" */
+#define XTENT_REASON_IN_USE 32
 
 /** "something has the destination's name already" */
 #define XTENT_REASON_EXISTS 33
@@ -391,6 +400,48 @@
  */
 #define XTENT_FILE_VERIFY 8
 
+/**
+ * For `stable`: nothing is done about programs that write to the source meanwhile, and a copy may be a mix of
+ * different moments. (A clone never is.)
+ */
+#define XTENT_STABLE_NONE 0
+
+/**
+ * For `stable`: nothing is held. A change while the source is read is seen, and then nothing is published:
+ * ESTALE, XTENT_REASON_SOURCE_CHANGED. So it is where the source is not quiet for 100 ms within some tries.
+ * EOPNOTSUPP where the times of a file do not tell of every change: tmpfs, NFS, SMB, FUSE. An O_DIRECT write that
+ * began more than 100 ms before and has not ended yet is not seen.
+ */
+#define XTENT_STABLE_DETECT 1
+
+/**
+ * For `stable`: a lock is waited for and held that programs with the same protocol take, too
+ * (docs/lock-protocol.md). It keeps out nobody else. EDEADLK, XTENT_REASON_IN_USE where this process itself has a lock in the
+ * way, by F_SETLK.
+ */
+#define XTENT_STABLE_LOCK 2
+
+/**
+ * For `stable`: a lease (fcntl(2), F_SETLEASE), so that nobody has the source open for writing: else EAGAIN,
+ * XTENT_REASON_IN_USE. Who opens it for writing later waits for the next step at most, 4 MiB, which ends the copy: EAGAIN,
+ * XTENT_REASON_LEASE_BROKEN. No SIGIO reaches the process. EACCES for who neither owns the source nor has
+ * CAP_LEASE; EOPNOTSUPP on FUSE and overlays.
+ */
+#define XTENT_STABLE_LEASE 3
+
+/**
+ * For `stable`: the source is cloned into a file without a name, in `scratch_dir` or beside the source, and the copy is
+ * made from that: one moment, whoever writes. Writers wait for the clone, not for the copy. EOPNOTSUPP where
+ * the filesystem does not clone.
+ */
+#define XTENT_STABLE_SNAPSHOT 4
+
+/**
+ * For `stable`: the first of snapshot, lease and detect that is to be had, chosen before the first byte is read. The report
+ * says which.
+ */
+#define XTENT_STABLE_BEST 5
+
 /** For `flags`: the file may take the place of another that has the name. */
 #define XTENT_STAGE_REPLACE 1
 
@@ -535,7 +586,11 @@ struct xtent_report {
     uint64_t changed_to;
     /** How many bytes of space were set aside, during the call, for the way back. */
     uint64_t undo_reserve;
-#define XTENT_REPORT_INIT { sizeof(struct xtent_report), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+    /** File verbs only, how the source was kept stable: XTENT_STABLE_... */
+    uint32_t stable;
+    /** Always 0. */
+    uint32_t unused;
+#define XTENT_REPORT_INIT { sizeof(struct xtent_report), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 };
 
 /** Options of xtent_clone_range. Begin with XTENT_CLONE_OPTIONS_INIT. */
@@ -636,7 +691,17 @@ struct xtent_file_options {
     uint32_t reserved;
     /** NULL, or how bytes are moved, with `cancel` and `progress`. */
     const struct xtent_copy_options *copy;
-#define XTENT_FILE_OPTIONS_INIT { sizeof(struct xtent_file_options), 0, 0, 0, NULL }
+    /**
+     * What to do about programs that write to the source meanwhile: XTENT_STABLE_... For a source that is
+     * open already, lock and lease are EINVAL: its descriptor may have others.
+     */
+    uint32_t stable;
+    /**
+     * A directory on the source's filesystem, for XTENT_STABLE_SNAPSHOT. 0: the one that the source is in,
+     * looked up by /proc/self/fd and only used if the source is still found there.
+     */
+    int32_t scratch_dir;
+#define XTENT_FILE_OPTIONS_INIT { sizeof(struct xtent_file_options), 0, 0, 0, NULL, 0, 0 }
 };
 
 /**
@@ -1091,6 +1156,8 @@ int xtent_dedupe_range(int src_fd,
  *              file, and /proc, the other way to, is not mounted
  *   EROFS      the destination's filesystem is read-only
  *   ECANCELED  cancelled
+ *   ESTALE, EAGAIN, EDEADLK, EOPNOTSUPP
+ *              with `stable`: see there
  *   ENOSPC, EDQUOT, EFBIG, EIO, ENOMEM, ETXTBSY
  *              as xtent_copy_range; with the reason XTENT_REASON_NOT_DURABLE the file is published, but could
  *              not be written to disk

@@ -2,11 +2,13 @@
 
 use std::ffi::c_int;
 use std::mem::offset_of;
-use std::os::fd::{BorrowedFd, IntoRawFd, OwnedFd};
+use std::os::fd::{IntoRawFd, OwnedFd};
 
 use xtent::{Atomic, CloneOptions, Undo};
 
-use crate::ffi::{Failure, Growing, Output, Result, descriptor, guarded, no_flags, options, status};
+use crate::ffi::{
+    Failure, Growing, Output, Result, descriptor, directory, guarded, no_flags, options, status,
+};
 use crate::report::{tell, xtent_report};
 
 /// For `undo`: the old bytes are kept until the clone is whole, and put back after a failure. Where they
@@ -67,16 +69,6 @@ impl xtent_clone_options {
         options.scratch_dir = directory(given.scratch_dir);
         options.keep_undo = (given.keep_undo != 0).then_some(place);
         Ok(options)
-    }
-}
-
-/// A directory descriptor, AT_FDCWD among them; 0 is none.
-fn directory<'a>(fd: c_int) -> Option<BorrowedFd<'a>> {
-    match fd {
-        0 => None,
-        // SAFETY: not -1; see `descriptor`.
-        libc::AT_FDCWD => Some(unsafe { BorrowedFd::borrow_raw(fd) }),
-        fd => Some(descriptor(fd)),
     }
 }
 

@@ -87,6 +87,16 @@ pub(crate) fn descriptor<'a>(fd: c_int) -> BorrowedFd<'a> {
     unsafe { BorrowedFd::borrow_raw(fd) }
 }
 
+/// A directory descriptor, AT_FDCWD among them; 0 is none.
+pub(crate) fn directory<'a>(fd: c_int) -> Option<BorrowedFd<'a>> {
+    match fd {
+        0 => None,
+        // SAFETY: not -1; see `descriptor`.
+        libc::AT_FDCWD => Some(unsafe { BorrowedFd::borrow_raw(fd) }),
+        fd => Some(descriptor(fd)),
+    }
+}
+
 /// The caller's path, relative to a directory, or to the working directory for `AT_FDCWD`.
 // SAFETY: `path` is NULL, or a string that lives as long as the place.
 pub(crate) unsafe fn place<'a>(dir: c_int, path: *const c_char) -> Result<At<'a>> {

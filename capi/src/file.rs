@@ -2,10 +2,10 @@
 
 use std::ffi::{c_char, c_int};
 
-use xtent::{At, FileOptions, Preserve};
+use xtent::{At, FileOptions, Preserve, Stable};
 
 use crate::copy::xtent_copy_options;
-use crate::ffi::{Failure, Growing, Result, options, place, status};
+use crate::ffi::{Failure, Growing, Result, directory, options, place, status};
 use crate::report::{reporting, xtent_report};
 
 /// For `preserve` and `unkept`: the permission bits as they are. Set-user-id and set-group-id only where the
@@ -36,6 +36,31 @@ pub const XTENT_FILE_FOLLOW: u32 = 0x4;
 /// XTENT_REASON_VERIFY_FAILED, and nothing is published.
 pub const XTENT_FILE_VERIFY: u32 = 0x8;
 
+/// For `stable`: nothing is done about programs that write to the source meanwhile, and a copy may be a mix of
+/// different moments. (A clone never is.)
+pub const XTENT_STABLE_NONE: u32 = 0;
+/// For `stable`: nothing is held. A change while the source is read is seen, and then nothing is published:
+/// ESTALE, XTENT_REASON_SOURCE_CHANGED. So it is where the source is not quiet for 100 ms within some tries.
+/// EOPNOTSUPP where the times of a file do not tell of every change: tmpfs, NFS, SMB, FUSE. An O_DIRECT write that
+/// began more than 100 ms before and has not ended yet is not seen.
+pub const XTENT_STABLE_DETECT: u32 = 1;
+/// For `stable`: a lock is waited for and held that programs with the same protocol take, too
+/// (docs/lock-protocol.md). It keeps out nobody else. EDEADLK, XTENT_REASON_IN_USE where this process itself has a lock in the
+/// way, by F_SETLK.
+pub const XTENT_STABLE_LOCK: u32 = 2;
+/// For `stable`: a lease (fcntl(2), F_SETLEASE), so that nobody has the source open for writing: else EAGAIN,
+/// XTENT_REASON_IN_USE. Who opens it for writing later waits for the next step at most, 4 MiB, which ends the copy: EAGAIN,
+/// XTENT_REASON_LEASE_BROKEN. No SIGIO reaches the process. EACCES for who neither owns the source nor has
+/// CAP_LEASE; EOPNOTSUPP on FUSE and overlays.
+pub const XTENT_STABLE_LEASE: u32 = 3;
+/// For `stable`: the source is cloned into a file without a name, in `scratch_dir` or beside the source, and the copy is
+/// made from that: one moment, whoever writes. Writers wait for the clone, not for the copy. EOPNOTSUPP where
+/// the filesystem does not clone.
+pub const XTENT_STABLE_SNAPSHOT: u32 = 4;
+/// For `stable`: the first of snapshot, lease and detect that is to be had, chosen before the first byte is read. The report
+/// says which.
+pub const XTENT_STABLE_BEST: u32 = 5;
+
 /// Options of xtent_copy_file, xtent_clone_file and xtent_clone_or_copy_file. Begin with
 /// XTENT_FILE_OPTIONS_INIT.
 #[repr(C)]
@@ -52,6 +77,12 @@ pub struct xtent_file_options {
     pub reserved: u32,
     /// NULL, or how bytes are moved, with `cancel` and `progress`.
     pub copy: *const xtent_copy_options,
+    /// What to do about programs that write to the source meanwhile: XTENT_STABLE_... For a source that is
+    /// open already, lock and lease are EINVAL: its descriptor may have others.
+    pub stable: u32,
+    /// A directory on the source's filesystem, for XTENT_STABLE_SNAPSHOT. 0: the one that the source is in,
+    /// looked up by /proc/self/fd and only used if the source is still found there.
+    pub scratch_dir: i32,
 }
 
 // SAFETY: repr(C), the size first; zeros are no flags and a NULL pointer.
@@ -65,13 +96,15 @@ impl xtent_file_options {
         let given = unsafe { options(ptr)? };
         let known = XTENT_FILE_REPLACE | XTENT_FILE_DURABLE | XTENT_FILE_FOLLOW | XTENT_FILE_VERIFY;
         let preserve = Preserve::from_bits(given.preserve).ok_or_else(Failure::invalid)?;
+        let stable = Stable::from_code(given.stable).ok_or_else(Failure::invalid)?;
         if given.flags & !known != 0 || given.reserved != 0 {
             return Err(Failure::invalid());
         }
         let has = |flag| given.flags & flag != 0;
         // SAFETY: as the caller says.
         unsafe { xtent_copy_options::read(given.copy)? }.over(|copy| {
-            let options = FileOptions::new().copy(copy).preserve(preserve);
+            let mut options = FileOptions::new().copy(copy).preserve(preserve).stable(stable);
+            options.scratch_dir = directory(given.scratch_dir);
             verb(
                 options
                     .replace(has(XTENT_FILE_REPLACE))
@@ -142,6 +175,8 @@ unsafe fn file(
 ///              file, and /proc, the other way to, is not mounted
 ///   EROFS      the destination's filesystem is read-only
 ///   ECANCELED  cancelled
+///   ESTALE, EAGAIN, EDEADLK, EOPNOTSUPP
+///              with `stable`: see there
 ///   ENOSPC, EDQUOT, EFBIG, EIO, ENOMEM, ETXTBSY
 ///              as xtent_copy_range; with the reason XTENT_REASON_NOT_DURABLE the file is published, but could
 ///              not be written to disk

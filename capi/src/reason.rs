@@ -64,8 +64,14 @@ pub const XTENT_REASON_INPUT_OUTPUT: i32 = 26;
 pub const XTENT_REASON_OUT_OF_MEMORY: i32 = 27;
 /// "signals interrupted the call before it made progress"
 pub const XTENT_REASON_INTERRUPTED: i32 = 28;
-/// "there is no directory on the destination's filesystem to make an unlinked file in"
+/// "there is no directory on the same filesystem to make an unlinked file in"
 pub const XTENT_REASON_NO_SCRATCH_DIRECTORY: i32 = 29;
+/// "the source changed while it was read"
+pub const XTENT_REASON_SOURCE_CHANGED: i32 = 30;
+/// "another program wanted to write to the source, and the lease on it ended"
+pub const XTENT_REASON_LEASE_BROKEN: i32 = 31;
+/// "the source is in use by another program, or another part of this one"
+pub const XTENT_REASON_IN_USE: i32 = 32;
 /// "something has the destination's name already"
 pub const XTENT_REASON_EXISTS: i32 = 33;
 /// "there is no such file or directory"

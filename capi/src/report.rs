@@ -71,6 +71,10 @@ pub struct xtent_report {
     pub changed_to: u64,
     /// How many bytes of space were set aside, during the call, for the way back.
     pub undo_reserve: u64,
+    /// File verbs only, how the source was kept stable: XTENT_STABLE_...
+    pub stable: u32,
+    /// Always 0.
+    pub unused: u32,
 }
 
 // SAFETY: repr(C), integers only, the size first.
@@ -107,6 +111,8 @@ impl From<&Report> for xtent_report {
             undo_reserve: report.undo_reserve,
             undo_fd: 0,
             bytes_server: report.bytes_server,
+            stable: report.stable.code(),
+            unused: 0,
         }
     }
 }

@@ -314,6 +314,83 @@ static void dedupes(void)
     CHECK_INT(targets[3].already_shared, 300000);
 }
 
+/* The way that the report tells, or -errno. */
+static int way(uint32_t stable, int scratch_dir, uint32_t *reason)
+{
+    struct xtent_file_options options = XTENT_FILE_OPTIONS_INIT;
+    struct xtent_report report = XTENT_REPORT_INIT;
+    int result;
+
+    options.flags = XTENT_FILE_REPLACE;
+    options.stable = stable;
+    options.scratch_dir = scratch_dir;
+    result = xtent_copy_file(dir, "src", dir, "dst", &options, &report);
+    *reason = report.reason;
+    if (result == 0)
+        same_as_src("dst");
+    return result < 0 ? result : (int)report.stable;
+}
+
+static void stable_sources(void)
+{
+    uint32_t reason;
+    int writer, best;
+
+    place();
+    CHECK_INT(way(XTENT_STABLE_NONE, 0, &reason), XTENT_STABLE_NONE);
+    CHECK_INT(way(XTENT_STABLE_LOCK, 0, &reason), XTENT_STABLE_LOCK);
+    CHECK_INT(way(XTENT_STABLE_BEST + 1, 0, &reason), -EINVAL);
+    CHECK_INT(reason, XTENT_REASON_INVALID_ARGUMENT);
+    if (kernel_clones()) {
+        CHECK_INT(way(XTENT_STABLE_SNAPSHOT, 0, &reason), XTENT_STABLE_SNAPSHOT);
+        CHECK_INT(way(XTENT_STABLE_SNAPSHOT, dir, &reason), XTENT_STABLE_SNAPSHOT);
+        CHECK_INT(way(XTENT_STABLE_BEST, 0, &reason), XTENT_STABLE_SNAPSHOT);
+    } else {
+        CHECK_INT(way(XTENT_STABLE_SNAPSHOT, 0, &reason), -EOPNOTSUPP);
+    }
+    /* Somebody writes: no lease, and what best finds then is none. */
+    writer = openat(dir, "src", O_RDWR | O_CLOEXEC);
+    best = way(XTENT_STABLE_LEASE, 0, &reason);
+    if (strcmp(type, "overlay") == 0) {
+        CHECK_INT(best, -EOPNOTSUPP);
+    } else {
+        CHECK_INT(best, -EAGAIN);
+        CHECK_INT(reason, XTENT_REASON_IN_USE);
+        close(writer);
+        CHECK_INT(way(XTENT_STABLE_LEASE, 0, &reason), XTENT_STABLE_LEASE);
+    }
+}
+
+static int changes_src(void *user, uint64_t done, uint64_t total)
+{
+    (void)done;
+    (void)total;
+    CHECK_INT(pwrite(*(int *)user, "x", 1, 0), 1);
+    return 0;
+}
+
+static void detects_a_change(void)
+{
+    struct xtent_file_options options = XTENT_FILE_OPTIONS_INIT;
+    struct xtent_copy_options copy = XTENT_COPY_OPTIONS_INIT;
+    struct xtent_report report = XTENT_REPORT_INIT;
+    uint32_t reason;
+    int writer, result;
+
+    place();
+    if (way(XTENT_STABLE_DETECT, 0, &reason) == -EOPNOTSUPP)
+        return;
+    writer = openat(dir, "src", O_RDWR | O_CLOEXEC);
+    copy.progress = changes_src;
+    copy.user = &writer;
+    options.copy = &copy;
+    options.stable = XTENT_STABLE_DETECT;
+    result = xtent_copy_file(dir, "src", dir, "changed", &options, &report);
+    CHECK_INT(result, -ESTALE);
+    CHECK_INT(report.reason, XTENT_REASON_SOURCE_CHANGED);
+    CHECK_INT(exists("changed"), 0);
+}
+
 static const struct test tests[] = {
     {"copies-and-clones", copies_and_clones},
     {"links-are-not-followed", links_are_not_followed},
@@ -323,6 +400,8 @@ static const struct test tests[] = {
     {"bad-arguments", bad_arguments},
     {"stages", stages},
     {"dedupes", dedupes},
+    {"stable-sources", stable_sources},
+    {"detects-a-change", detects_a_change},
 };
 
 MAIN(tests)
