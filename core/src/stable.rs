@@ -9,7 +9,7 @@ use crate::reason::Reason;
 /// A clone is one moment of its source in any case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
-#[repr(u32)]
+#[repr(u8)]
 pub enum Stable {
     /// Nothing: for sources that nobody writes to.
     #[default]

@@ -1,5 +1,7 @@
 //! `copy_file`, `clone_file`, `clone_or_copy_file`, `dedupe_files`: see [`xtent::copy_file`] and its kin.
 
+use std::os::fd::AsFd;
+
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
@@ -11,6 +13,7 @@ use crate::copy::Choices;
 use crate::dedupe::DedupeResult;
 use crate::preserve::{Kept, NOTHING};
 use crate::report::Report;
+use crate::stable::{NONE, Stable};
 
 /// Copy a file to a new name: whole, or it raises and what is at dst is what it was.
 ///
@@ -29,12 +32,21 @@ use crate::report::Report;
 /// With verify both files are read again and compared before the new one is published: written back, and past
 /// the page cache as far as the filesystem lets one. A difference raises EIO with the reason VERIFY_FAILED.
 ///
-/// Bytes, sparse, cache, server, progress and signals are those of copy_range(). An exception from progress, or KeyboardInterrupt,
-/// leaves nothing behind.
+/// stable says what to do about programs that write to src meanwhile; report.stable has the way that was
+/// taken. "none": nothing, and a copy may be a mix of different moments. "detect": a change raises ESTALE,
+/// and nothing is published; EOPNOTSUPP where times do not tell of every change (tmpfs, NFS, SMB, FUSE).
+/// "lock": a lock is waited for and held, for programs that use the same protocol (docs/lock-protocol.md).
+/// "lease": nobody has src open for writing, else it raises BlockingIOError; so it does when somebody opens
+/// it later, who waits for a step at most. "snapshot": what is copied is a clone without a name, one moment
+/// of src, made in scratch_dir, the descriptor of a directory on the filesystem of src, or beside src.
+/// "best": the first of snapshot, lease and detect that is to be had.
+///
+/// Bytes, sparse, cache, server, progress and signals are those of copy_range(). An exception from progress, or
+/// KeyboardInterrupt, leaves nothing behind.
 ///
 /// Raises OSError of the subclass for its errno, with the attributes reason and report, and both names.
 #[pyfunction]
-#[pyo3(signature = (src, dst, *, replace=false, preserve=NOTHING, durable=false, follow_symlinks=false, verify=false, sparse="keep", cache="keep", server="never", src_dir_fd=None, dst_dir_fd=None, progress=None), text_signature = "(src, dst, *, replace=False, preserve=(), durable=False, follow_symlinks=False, verify=False, sparse='keep', cache='keep', server='never', src_dir_fd=None, dst_dir_fd=None, progress=None)")]
+#[pyo3(signature = (src, dst, *, replace=false, preserve=NOTHING, durable=false, follow_symlinks=false, verify=false, sparse="keep", cache="keep", server="never", stable=NONE, scratch_dir=None, src_dir_fd=None, dst_dir_fd=None, progress=None), text_signature = "(src, dst, *, replace=False, preserve=(), durable=False, follow_symlinks=False, verify=False, sparse='keep', cache='keep', server='never', stable='none', scratch_dir=None, src_dir_fd=None, dst_dir_fd=None, progress=None)")]
 #[allow(clippy::too_many_arguments, reason = "keywords, in Python")]
 pub(crate) fn copy_file(
     py: Python<'_>,
@@ -48,12 +60,14 @@ pub(crate) fn copy_file(
     sparse: &str,
     cache: &str,
     server: &str,
+    stable: Stable,
+    scratch_dir: Option<Descriptor>,
     src_dir_fd: Option<Descriptor>,
     dst_dir_fd: Option<Descriptor>,
     progress: Option<Bound<'_, PyAny>>,
 ) -> PyResult<Report> {
     let choices = Choices::new(sparse, cache, server)?;
-    let options = Given { replace, preserve, durable, follow_symlinks, verify, choices };
+    let options = Given { replace, preserve, durable, follow_symlinks, verify, choices, stable, scratch_dir };
     let dirs = (src_dir_fd.as_ref(), dst_dir_fd.as_ref());
     file(py, |src, dst, options| xtent::copy_file(src, dst, options), (&src, &dst), dirs, options, progress)
 }
@@ -64,7 +78,7 @@ pub(crate) fn copy_file(
 ///
 /// Raises OSError as copy_file() does; and EOPNOTSUPP this filesystem or mount cannot, EXDEV two filesystems.
 #[pyfunction]
-#[pyo3(signature = (src, dst, *, replace=false, preserve=NOTHING, durable=false, follow_symlinks=false, verify=false, src_dir_fd=None, dst_dir_fd=None, progress=None), text_signature = "(src, dst, *, replace=False, preserve=(), durable=False, follow_symlinks=False, verify=False, src_dir_fd=None, dst_dir_fd=None, progress=None)")]
+#[pyo3(signature = (src, dst, *, replace=false, preserve=NOTHING, durable=false, follow_symlinks=false, verify=false, stable=NONE, scratch_dir=None, src_dir_fd=None, dst_dir_fd=None, progress=None), text_signature = "(src, dst, *, replace=False, preserve=(), durable=False, follow_symlinks=False, verify=False, stable='none', scratch_dir=None, src_dir_fd=None, dst_dir_fd=None, progress=None)")]
 #[allow(clippy::too_many_arguments, reason = "keywords, in Python")]
 pub(crate) fn clone_file(
     py: Python<'_>,
@@ -75,12 +89,14 @@ pub(crate) fn clone_file(
     durable: bool,
     follow_symlinks: bool,
     verify: bool,
+    stable: Stable,
+    scratch_dir: Option<Descriptor>,
     src_dir_fd: Option<Descriptor>,
     dst_dir_fd: Option<Descriptor>,
     progress: Option<Bound<'_, PyAny>>,
 ) -> PyResult<Report> {
     let choices = Choices::default();
-    let options = Given { replace, preserve, durable, follow_symlinks, verify, choices };
+    let options = Given { replace, preserve, durable, follow_symlinks, verify, choices, stable, scratch_dir };
     let dirs = (src_dir_fd.as_ref(), dst_dir_fd.as_ref());
     file(py, |src, dst, options| xtent::clone_file(src, dst, options), (&src, &dst), dirs, options, progress)
 }
@@ -92,7 +108,7 @@ pub(crate) fn clone_file(
 /// Raises OSError as copy_file() does. A clone that fails with EIO, ENOSPC, EDQUOT, ENOMEM or EFBIG is such
 /// an error and never turns into a copy.
 #[pyfunction]
-#[pyo3(signature = (src, dst, *, replace=false, preserve=NOTHING, durable=false, follow_symlinks=false, verify=false, sparse="keep", cache="keep", server="never", src_dir_fd=None, dst_dir_fd=None, progress=None), text_signature = "(src, dst, *, replace=False, preserve=(), durable=False, follow_symlinks=False, verify=False, sparse='keep', cache='keep', server='never', src_dir_fd=None, dst_dir_fd=None, progress=None)")]
+#[pyo3(signature = (src, dst, *, replace=false, preserve=NOTHING, durable=false, follow_symlinks=false, verify=false, sparse="keep", cache="keep", server="never", stable=NONE, scratch_dir=None, src_dir_fd=None, dst_dir_fd=None, progress=None), text_signature = "(src, dst, *, replace=False, preserve=(), durable=False, follow_symlinks=False, verify=False, sparse='keep', cache='keep', server='never', stable='none', scratch_dir=None, src_dir_fd=None, dst_dir_fd=None, progress=None)")]
 #[allow(clippy::too_many_arguments, reason = "keywords, in Python")]
 pub(crate) fn clone_or_copy_file(
     py: Python<'_>,
@@ -106,12 +122,14 @@ pub(crate) fn clone_or_copy_file(
     sparse: &str,
     cache: &str,
     server: &str,
+    stable: Stable,
+    scratch_dir: Option<Descriptor>,
     src_dir_fd: Option<Descriptor>,
     dst_dir_fd: Option<Descriptor>,
     progress: Option<Bound<'_, PyAny>>,
 ) -> PyResult<Report> {
     let choices = Choices::new(sparse, cache, server)?;
-    let options = Given { replace, preserve, durable, follow_symlinks, verify, choices };
+    let options = Given { replace, preserve, durable, follow_symlinks, verify, choices, stable, scratch_dir };
     let dirs = (src_dir_fd.as_ref(), dst_dir_fd.as_ref());
     let verb: Verb = |src, dst, options| xtent::clone_or_copy_file(src, dst, options);
     file(py, verb, (&src, &dst), dirs, options, progress)
@@ -126,6 +144,8 @@ struct Given {
     follow_symlinks: bool,
     verify: bool,
     choices: Choices,
+    stable: Stable,
+    scratch_dir: Option<Descriptor>,
 }
 
 fn file(
@@ -136,10 +156,12 @@ fn file(
     given: Given,
     progress: Option<Bound<'_, PyAny>>,
 ) -> PyResult<Report> {
-    let done = watched(py, progress, |control| {
-        let copy = given.choices.options(control);
+    let done = watched(py, progress, |mut control| {
+        let copy = given.choices.options(control.lend());
         let options = FileOptions::new().copy(copy).replace(given.replace).preserve(given.preserve.0);
         let options = options.durable(given.durable).follow(given.follow_symlinks).verify(given.verify);
+        let mut options = options.stable(given.stable.0);
+        options.scratch_dir = given.scratch_dir.as_ref().map(AsFd::as_fd);
         verb(src.at(src_dir), dst.at(dst_dir), options)
     })?;
     done.map(Report::from).map_err(|error| os_error(py, error, &[src, dst]))

@@ -17,6 +17,7 @@ mod preserve;
 mod probe;
 mod record;
 mod report;
+mod stable;
 mod stage;
 mod tree;
 

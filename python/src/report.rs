@@ -3,6 +3,7 @@
 use crate::enums::{Destination, Protection, Reason};
 use crate::preserve::{Kept, NOTHING};
 use crate::record::record;
+use crate::stable::{NONE, Stable};
 
 record! {
     /// What a verb did, on success and on failure alike. All amounts are bytes of the range asked for.
@@ -40,6 +41,8 @@ record! {
         protection: Option<Protection> = None,
         /// Bytes of space that were set aside, during the call, for the way back.
         undo_reserve: u64 = 0,
+        /// copy_file() and its kin only: how src was kept stable, in the words of their argument stable.
+        stable: Stable = NONE,
     }
 
     /// Bytes of the range that are done, from its beginning on, whichever way they went.
@@ -71,6 +74,7 @@ impl From<xtent::Report> for Report {
             changed_to,
             protection: Protection::of(report.protection),
             undo_reserve: report.undo_reserve,
+            stable: Stable(report.stable),
         }
     }
 }

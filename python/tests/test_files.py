@@ -243,3 +243,46 @@ def test_a_stage_whose_name_is_taken_meanwhile(place: Place) -> None:
     with pytest.raises(FileExistsError), xtent.stage(place.path / "other"):
         (place.path / "other").write_bytes(b"somebody else's")
     assert names(place) == ["dst", "other"]
+
+
+def test_stable_sources(place: Place, src: Path) -> None:
+    dst = place.path / "dst"
+    for way in ("none", "lock"):
+        assert xtent.copy_file(src, dst, replace=True, stable=way).stable == way
+    with pytest.raises(ValueError, match="unknown way"):
+        xtent.copy_file(src, dst, stable="sometimes")  # type: ignore[arg-type]
+    if place.can_share:
+        scratch = os.open(place.path, os.O_RDONLY)
+        try:
+            report = xtent.copy_file(src, dst, replace=True, stable="snapshot", scratch_dir=scratch)
+        finally:
+            os.close(scratch)
+        assert (report.stable, report.bytes_copied) == ("snapshot", len(DATA))
+        assert xtent.copy_file(src, dst, replace=True, stable="best").stable == "snapshot"
+    else:
+        with pytest.raises(OSError) as raised:
+            xtent.copy_file(src, dst, replace=True, stable="snapshot")
+        assert raised.value.errno == errno.EOPNOTSUPP
+    assert names(place) == ["dst", "src"]
+
+
+def test_a_source_in_use(place: Place) -> None:
+    src, dst = place.path / "src", place.path / "dst"
+    src.write_bytes(DATA)
+    if place.type == "overlay":
+        pytest.skip("an overlay has no leases that bind")
+    with open(src, "r+b"), pytest.raises(BlockingIOError) as raised:
+        xtent.copy_file(src, dst, stable="lease")
+    assert raised.value.reason == xtent.Reason.IN_USE  # type: ignore[attr-defined]
+    assert not dst.exists()
+    assert xtent.copy_file(src, dst, stable="lease").stable == "lease"
+
+
+def test_a_source_that_changes(place: Place, src: Path) -> None:
+    dst = place.path / "dst"
+    with open(src, "r+b", buffering=0) as file:
+        change = lambda done, total: file.write(b"x")  # noqa: E731
+        with pytest.raises(OSError) as raised:
+            xtent.copy_file(src, dst, stable="detect", progress=change)
+    assert raised.value.errno in (errno.ESTALE, errno.EOPNOTSUPP)
+    assert not dst.exists()

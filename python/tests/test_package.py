@@ -107,6 +107,20 @@ def test_readme(sharing: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     assert tried > 5 and failed == 0
 
 
+def test_lock_protocol(place: Place) -> None:
+    example = PROJECT / "examples" / "lock_protocol.py"
+    run(place.path, example, "write", "money", "0")
+    # Changes for longer than it takes to make the copies.
+    writer = subprocess.Popen([sys.executable, example, "write", "money", str(10**9)], cwd=place.path)
+    try:
+        said = run(place.path, example, "copy", "money", "copy", "10")
+        assert writer.poll() is None
+    finally:
+        writer.kill()
+        writer.wait()
+    assert said == "10 copies, each with all the money\n"
+
+
 def test_readme_of_the_whole(place: Place, tmp_path: Path) -> None:
     text = (PROJECT.parent / "README.md").read_text()
     [program] = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)

@@ -41,6 +41,7 @@ __all__ = [
 
 __version__: str
 
+_Stable: TypeAlias = Literal["none", "detect", "lock", "lease", "snapshot", "best"]
 _Kept: TypeAlias = Literal["mode", "owner", "times", "xattrs", "acls", "destination"]
 
 class Reason(enum.Enum):
@@ -112,7 +113,13 @@ class Reason(enum.Enum):
     INTERRUPTED = 28
     """Signals interrupted the call before it made progress."""
     NO_SCRATCH_DIRECTORY = 29
-    """There is no directory on the destination's filesystem to make an unlinked file in."""
+    """There is no directory on the same filesystem to make an unlinked file in."""
+    SOURCE_CHANGED = 30
+    """The source changed while it was read."""
+    LEASE_BROKEN = 31
+    """Another program wanted to write to the source, and the lease on it ended."""
+    IN_USE = 32
+    """The source is in use by another program, or another part of this one."""
     EXISTS = 33
     """Something has the destination's name already."""
     NOT_FOUND = 34
@@ -193,7 +200,7 @@ class Report:
     """What a verb did, on success and on failure alike. All amounts are bytes of the range asked for."""
 
     __match_args__: ClassVar[
-        tuple[str, str, str, str, str, str, str, str, str, str, str, str, str, str]
+        tuple[str, str, str, str, str, str, str, str, str, str, str, str, str, str, str]
     ]
 
     def __new__(
@@ -212,6 +219,7 @@ class Report:
         changed_to: int | None = None,
         protection: Protection | None = None,
         undo_reserve: int = 0,
+        stable: _Stable = ...,
     ) -> Report: ...
     @property
     def bytes_copied(self) -> int:
@@ -265,6 +273,9 @@ class Report:
     @property
     def undo_reserve(self) -> int:
         """Bytes of space that were set aside, during the call, for the way back."""
+    @property
+    def stable(self) -> _Stable:
+        """copy_file() and its kin only: how src was kept stable, in the words of their argument stable."""
     @property
     def bytes(self) -> int:
         """Bytes of the range that are done, from its beginning on, whichever way they went."""
@@ -670,6 +681,8 @@ def copy_file(
     sparse: Literal["keep", "fill", "detect"] = "keep",
     cache: Literal["keep", "neutral"] = "keep",
     server: Literal["never", "allow"] = "never",
+    stable: _Stable = "none",
+    scratch_dir: FileDescriptorLike | None = None,
     src_dir_fd: FileDescriptorLike | None = None,
     dst_dir_fd: FileDescriptorLike | None = None,
     progress: Callable[[int, int | None], object] | None = None,
@@ -691,8 +704,17 @@ def copy_file(
     With verify both files are read again and compared before the new one is published: written back, and past
     the page cache as far as the filesystem lets one. A difference raises EIO with the reason VERIFY_FAILED.
 
-    Bytes, sparse, cache, server, progress and signals are those of copy_range(). An exception from progress, or KeyboardInterrupt,
-    leaves nothing behind.
+    stable says what to do about programs that write to src meanwhile; report.stable has the way that was
+    taken. "none": nothing, and a copy may be a mix of different moments. "detect": a change raises ESTALE,
+    and nothing is published; EOPNOTSUPP where times do not tell of every change (tmpfs, NFS, SMB, FUSE).
+    "lock": a lock is waited for and held, for programs that use the same protocol (docs/lock-protocol.md).
+    "lease": nobody has src open for writing, else it raises BlockingIOError; so it does when somebody opens
+    it later, who waits for a step at most. "snapshot": what is copied is a clone without a name, one moment
+    of src, made in scratch_dir, the descriptor of a directory on the filesystem of src, or beside src.
+    "best": the first of snapshot, lease and detect that is to be had.
+
+    Bytes, sparse, cache, server, progress and signals are those of copy_range(). An exception from progress, or
+    KeyboardInterrupt, leaves nothing behind.
 
     Raises OSError of the subclass for its errno, with the attributes reason and report, and both names.
     """
@@ -706,6 +728,8 @@ def clone_file(
     durable: bool = False,
     follow_symlinks: bool = False,
     verify: bool = False,
+    stable: _Stable = "none",
+    scratch_dir: FileDescriptorLike | None = None,
     src_dir_fd: FileDescriptorLike | None = None,
     dst_dir_fd: FileDescriptorLike | None = None,
     progress: Callable[[int, int | None], object] | None = None,
@@ -729,6 +753,8 @@ def clone_or_copy_file(
     sparse: Literal["keep", "fill", "detect"] = "keep",
     cache: Literal["keep", "neutral"] = "keep",
     server: Literal["never", "allow"] = "never",
+    stable: _Stable = "none",
+    scratch_dir: FileDescriptorLike | None = None,
     src_dir_fd: FileDescriptorLike | None = None,
     dst_dir_fd: FileDescriptorLike | None = None,
     progress: Callable[[int, int | None], object] | None = None,
