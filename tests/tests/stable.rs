@@ -514,3 +514,39 @@ fn locks_and_leases_are_not_put_on_a_descriptor_of_the_caller() {
         nothing_published(dir);
     });
 }
+
+#[test]
+fn what_is_read_again_is_of_the_same_moment() {
+    everywhere(|fs, dir| {
+        if !clones(fs) {
+            return;
+        }
+        let writer = open_for_writing(&dir.join("src"));
+        let (src, dst) = (dir.join("src"), dir.join("dst"));
+        type Verb = fn(&Path, &Path, FileOptions<'_>) -> Result<Report, Error>;
+        let verbs: [Verb; 3] = [
+            |src, dst, options| copy_file(src, dst, options),
+            |src, dst, options| clone_file(src, dst, options),
+            |src, dst, options| clone_or_copy_file(src, dst, options),
+        ];
+        for verb in verbs {
+            writer.write_all_at(&OLD, 0).unwrap();
+            let mut change = |_, _| {
+                writer.write_all_at(&NEW, 0).unwrap();
+                ControlFlow::Continue(())
+            };
+            let options = FileOptions::new().stable(Stable::Snapshot).verify(true).replace(true);
+            verb(&src, &dst, options.control(Control::new().progress(&mut change))).unwrap();
+            assert!(fs::read(&dst).unwrap() == *OLD, "{fs}");
+        }
+        writer.write_all_at(&OLD, 0).unwrap();
+        let mut change = |_, _| {
+            writer.write_all_at(&NEW, 0).unwrap();
+            ControlFlow::Continue(())
+        };
+        // The control: compared with a source that has changed.
+        let options = FileOptions::new().verify(true).replace(true);
+        let done = copy_file(&src, &dst, options.control(Control::new().progress(&mut change)));
+        refused(&done, libc::EIO, Reason::VerifyFailed, fs);
+    });
+}
