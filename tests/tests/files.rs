@@ -591,6 +591,24 @@ fn set_id_bits_are_not_given_to_somebody_else() {
     });
 }
 
+#[test]
+fn a_directory_that_may_not_be_listed() {
+    if !is_root() {
+        return skip("a_directory_that_may_not_be_listed", "needs root: to be somebody else");
+    }
+    everywhere(|fs, dir| {
+        set_mode(dir, 0o733);
+        set_mode(&dir.join("src"), 0o644);
+        let go = |durable| copy_file(&dir.join("src"), &dir.join("dst"), FileOptions::new().durable(durable));
+        // Its names cannot be synced, which is said before anything is done.
+        let error = as_user(65534, || go(true)).unwrap().unwrap_err();
+        assert_eq!((error.errno, error.reason), (libc::EACCES, Reason::Permission), "{fs}");
+        assert_eq!(names(dir), ["src"], "{fs}");
+        as_user(65534, || go(false)).unwrap().unwrap();
+        assert_eq!(fs::read(dir.join("dst")).unwrap(), pattern(1, SIZE), "{fs}");
+    });
+}
+
 /// An access or default ACL: owner rw-, user 65533 r--, group ---, mask as given, others none (posix_acl_xattr.h).
 fn acl(mask: u16) -> Vec<u8> {
     let entry = |tag: u16, permission: u16, id: u32| {
