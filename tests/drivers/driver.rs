@@ -28,8 +28,8 @@ use std::path::PathBuf;
 
 use xtent::{
     Ability, Answer, At, Atomic, Cache, CloneOptions, Control, CopyOptions, DedupeOptions, DedupeResult,
-    DedupeStatus, DedupeTarget, Destination, Error, FileOptions, Preserve, Protection, Reason, Report, Server,
-    Sparse, Undo,
+    DedupeStatus, DedupeTarget, Destination, Error, FileOptions, Preserve, Protection, Reason, Report,
+    Server, Sparse, Undo,
 };
 
 enum Slot {
