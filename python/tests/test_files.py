@@ -83,7 +83,7 @@ def test_verified(place: Place, verb: Verb, src: Path) -> None:
 
     def write_late(done: int, total: int | None) -> None:
         with open(src, "rb+") as file:
-            file.write(b"?")
+            file.write(bytes([DATA[0] ^ 1]))
 
     with pytest.raises(OSError) as raised:
         xtent.copy_file(src, place.path / "wrong", verify=True, progress=write_late)
