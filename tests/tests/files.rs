@@ -591,6 +591,24 @@ fn set_id_bits_are_not_given_to_somebody_else() {
     });
 }
 
+#[test]
+fn a_directory_that_may_not_be_listed() {
+    if !is_root() {
+        return skip("a_directory_that_may_not_be_listed", "needs root: to be somebody else");
+    }
+    everywhere(|fs, dir| {
+        set_mode(dir, 0o733);
+        set_mode(&dir.join("src"), 0o644);
+        let go = |durable| copy_file(&dir.join("src"), &dir.join("dst"), FileOptions::new().durable(durable));
+        // Its names cannot be synced, which is said before anything is done.
+        let error = as_user(65534, || go(true)).unwrap().unwrap_err();
+        assert_eq!((error.errno, error.reason), (libc::EACCES, Reason::Permission), "{fs}");
+        assert_eq!(names(dir), ["src"], "{fs}");
+        as_user(65534, || go(false)).unwrap().unwrap();
+        assert_eq!(fs::read(dir.join("dst")).unwrap(), pattern(1, SIZE), "{fs}");
+    });
+}
+
 /// An access or default ACL: owner rw-, user 65533 r--, group ---, mask as given, others none (posix_acl_xattr.h).
 fn acl(mask: u16) -> Vec<u8> {
     let entry = |tag: u16, permission: u16, id: u32| {
@@ -800,4 +818,69 @@ fn more_files_are_deduped_than_a_process_may_open() {
         // Other tests open files meanwhile.
         assert!(most < before + 250, "{fs}: {most} descriptors, {before} before");
     }
+}
+
+/// Before each system call of a run in turn somebody who may write the directory's parent moves it away and puts a
+/// symbolic link in its place, and another one under the destination's name. Everything still happens in the directory
+/// that was opened.
+#[test]
+fn a_hostile_neighbour_leads_nowhere_else() {
+    everywhere(|fs, dir| {
+        let elsewhere = dir.join("elsewhere");
+        fs::create_dir(&elsewhere).unwrap();
+        fs::write(elsewhere.join("precious"), "precious").unwrap();
+        for (verb, call) in verbs(fs) {
+            // No run makes as many calls; it ends when one was left alone.
+            for swap_at in 1..100 {
+                let (place, moved) = (dir.join("place"), dir.join("moved"));
+                fs::create_dir(&place).unwrap();
+                fs::write(place.join("dst"), "old").unwrap();
+                let mut calls = 0;
+                let done = watched(
+                    "a_hostile_neighbour_leads_nowhere_else",
+                    || {
+                        let preserve = Preserve::MODE | Preserve::TIMES | Preserve::DESTINATION;
+                        let options = FileOptions::new().replace(true).durable(true).preserve(preserve);
+                        call((&dir.join("src")).into(), (&place.join("dst")).into(), options)
+                    },
+                    |_| {
+                        // The first call opens the directory: until then the path leads where it leads.
+                        if calls == swap_at {
+                            fs::rename(&place, &moved).unwrap();
+                            symlink("elsewhere", &place).unwrap();
+                            fs::remove_file(moved.join("dst")).unwrap();
+                            symlink("../elsewhere/precious", moved.join("dst")).unwrap();
+                        }
+                        calls += 1;
+                        Verdict::Allow
+                    },
+                );
+                let Some(done) = done else { return };
+                assert_eq!(names(&elsewhere), ["precious"], "{fs} {verb} {swap_at}");
+                assert_eq!(
+                    fs::read_to_string(elsewhere.join("precious")).unwrap(),
+                    "precious",
+                    "{fs} {verb}"
+                );
+                let swapped = calls > swap_at;
+                let there = if swapped { &moved } else { &place };
+                assert!(swapped || done.is_ok(), "{fs} {verb}: {done:?}");
+                if done.is_ok() {
+                    let dst = there.join("dst");
+                    // After the rename it is the neighbour who took the new file away.
+                    if fs::symlink_metadata(&dst).unwrap().is_file() {
+                        assert_eq!(fs::read(&dst).unwrap(), pattern(1, SIZE), "{fs} {verb} {swap_at}");
+                    }
+                    assert_eq!(names(there), ["dst"], "{fs} {verb} {swap_at}");
+                }
+                if swapped {
+                    fs::remove_file(&place).unwrap();
+                }
+                fs::remove_dir_all(there).unwrap();
+                if !swapped {
+                    break;
+                }
+            }
+        }
+    });
 }

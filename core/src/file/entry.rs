@@ -16,6 +16,8 @@ use super::{Refusal, path_refusal};
 pub(crate) struct Entry {
     dir: OwnedFd,
     name: CString,
+    /// Whether the directory is open for reading, and so for fsync(2).
+    is_readable: bool,
 }
 
 impl Entry {
@@ -23,12 +25,12 @@ impl Entry {
         let (parent, name) = split(at.path.as_os_str().as_bytes())?;
         let (parent, name) = (terminated(parent)?, terminated(name)?);
         let open = |access| sys::open::openat(at.directory(), &parent, libc::O_DIRECTORY | access, 0);
-        let dir = match open(libc::O_RDONLY) {
+        let (dir, is_readable) = match open(libc::O_RDONLY) {
             // One may use the names in a directory without being allowed to list them.
-            Err(Errno(libc::EACCES)) => open(libc::O_PATH),
-            done => done,
+            Err(Errno(libc::EACCES)) => (open(libc::O_PATH), false),
+            done => (done, true),
         };
-        Ok(Entry { dir: dir.map_err(path_refusal)?, name })
+        Ok(Entry { dir: dir.map_err(path_refusal)?, name, is_readable })
     }
 
     pub(crate) fn dir(&self) -> BorrowedFd<'_> {
@@ -48,8 +50,11 @@ impl Entry {
         }
     }
 
-    /// Refuses early what publishing would refuse when all the work is done.
-    pub(crate) fn may_be_made(&self, replace: bool) -> Result<(), Refusal> {
+    /// Refuses early what publishing would refuse, or fail at, when all the work is done.
+    pub(crate) fn may_be_made(&self, replace: bool, durable: bool) -> Result<(), Refusal> {
+        if durable && !self.is_readable {
+            return Err(Refusal { errno: libc::EACCES, reason: Reason::Permission });
+        }
         match self.present()? {
             Some(stat) if replace && stat.st_mode & libc::S_IFMT == libc::S_IFDIR => {
                 Err(Refusal { errno: libc::EISDIR, reason: Reason::NotRegularFile })

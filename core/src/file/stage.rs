@@ -105,7 +105,7 @@ pub struct Stage {
 pub fn stage_open<'a>(dst: impl Into<At<'a>>, options: StageOptions) -> Result<Stage> {
     let open = || {
         let entry = Entry::open(&dst.into())?;
-        entry.may_be_made(options.replace)?;
+        entry.may_be_made(options.replace, options.durable)?;
         Stage::create(entry, options)
     };
     open().map_err(|refusal: Refusal| refusal.of(Operation::StageOpen))

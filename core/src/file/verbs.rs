@@ -204,7 +204,7 @@ fn make(
     let refused = |refusal: Refusal| refusal.of(op);
     let entry = Entry::open(dst).map_err(refused)?;
     let mut source = Source::open(src, options.follow).map_err(refused)?;
-    entry.may_be_made(options.replace).map_err(refused)?;
+    entry.may_be_made(options.replace, options.durable).map_err(refused)?;
     go_on(&options.copy.control, op)?;
 
     let mut stage = Stage::create(entry, options.stage(&source)).map_err(refused)?;
