@@ -92,7 +92,8 @@
  * Threads and fork
  *
  * All functions may be called from any number of threads at once, also on the same descriptors, and
- * after fork(2). There are no locks, no hidden threads, no output, and no environment variables.
+ * after fork(2). No call leaves a thread or a lock behind; only those for whole trees have threads while
+ * they run, as many as their options say. There is no output, and there are no environment variables.
  *
  *
  * Versions
