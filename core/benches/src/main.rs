@@ -7,6 +7,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program talks through its standard streams")]
 
 mod arguments;
+mod clone;
 mod copy;
 mod process;
 mod programs;
@@ -26,7 +27,7 @@ use xtent_tests::{fs, scratch};
 
 /// All there are, in the order of the tables.
 fn entries() -> Vec<Entry> {
-    [copy::entries(), trees::entries()].into_iter().flatten().collect()
+    [copy::entries(), clone::entries(), trees::entries()].into_iter().flatten().collect()
 }
 
 fn main() -> ExitCode {

@@ -125,6 +125,9 @@ impl Span {
     }
 }
 
+/// So often is a source that grows meanwhile looked at again.
+const LOOKS: usize = 8;
+
 /// Why it did not come about, and what the destination is now.
 struct Failed {
     errno: Errno,
@@ -257,7 +260,9 @@ impl Job<'_> {
 
     fn undoable(&self, before: Before, options: &mut CloneOptions<'_>) -> Tried {
         let _guard = NoSigxfsz::new();
+        let mut looks = 0;
         loop {
+            looks += 1;
             let source = size(self.src)?;
             let range = self.range.within(source);
             let span = Span { from: self.range.dst, to: before.size.min(range.dst_end()) };
@@ -276,7 +281,9 @@ impl Job<'_> {
             let len = if inside { range.len } else { self.range.len };
             match self.asked(undo, len, options) {
                 Err(Failed { errno: Errno(libc::EINVAL), .. })
-                    if len != self.range.len && size(self.src).is_ok_and(|now| now != source) => {}
+                    if len != self.range.len
+                        && looks < LOOKS
+                        && size(self.src).is_ok_and(|now| now != source) => {}
                 tried => return tried,
             }
         }

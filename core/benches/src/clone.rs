@@ -1,0 +1,137 @@
+//! Cloning, against the kernel's bare ioctl: what it costs that the whole range comes or nothing.
+
+use std::fs::File;
+use std::os::fd::{AsFd, AsRawFd};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use xtent::{CloneOptions, clone_range};
+use xtent_tests::{pattern, write_file};
+
+use crate::arguments::Arguments;
+use crate::scenario::{Contender, Entry, Scenario, Spent};
+
+/// So many clones in a run: one takes microseconds.
+const CLONES: usize = 100;
+
+pub(crate) fn entries() -> Vec<Entry> {
+    let mut entries = Vec::new();
+    for on in ["xfs", "btrfs"] {
+        entries.push(fresh(on));
+        entries.push(over(on));
+    }
+    entries
+}
+
+/// 1.05 of the ioctl and 1 µs, where the destination is new.
+fn fresh(on: &'static str) -> Entry {
+    Entry::new(format!("clone fresh {on}"), &[on], |arguments, dirs| {
+        let job = Job::new(arguments, dirs[0]);
+        let mut bare = job.contender("bare ioctl, and 1/1.05 µs", Old::None, ioctl);
+        let mut run = bare.run;
+        bare.run = Box::new(move || {
+            let spent = run();
+            Spent { wall: spent.wall + Duration::from_nanos((CLONES * 1000 * 100 / 105) as u64), ..spent }
+        });
+        bare.target = Some(1.05);
+        let plain = job.contender("bare ioctl", Old::None, ioctl);
+        Scenario {
+            about: format!("{CLONES} clones of {} MiB in few extents, each onto a new file", job.mib()),
+            rounds: 31,
+            contenders: vec![job.xtent(Old::None), bare, plain],
+        }
+    })
+}
+
+/// The price of keeping the old bytes until the clone is whole.
+fn over(on: &'static str) -> Entry {
+    Entry::new(format!("clone over {on}"), &[on], |arguments, dirs| {
+        let job = Job::new(arguments, dirs[0]);
+        let bare = job.contender("bare ioctl", Old::Small, ioctl);
+        Scenario {
+            about: format!("{CLONES} clones of {} MiB in few extents, each over a file of 1 MiB", job.mib()),
+            rounds: 31,
+            contenders: vec![job.xtent(Old::Small), bare],
+        }
+    })
+}
+
+/// What lies in the destinations.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Old {
+    None,
+    Small,
+}
+
+#[derive(Clone)]
+struct Job {
+    dir: PathBuf,
+    len: u64,
+}
+
+impl Job {
+    /// Eight times what is copied in other tables: 1 GiB unless it is said otherwise.
+    fn new(arguments: &Arguments, dir: &Path) -> Job {
+        let len = arguments.bytes << 3;
+        let piece = pattern(1, 8 << 20);
+        let src = File::create(dir.join("src")).expect("a new file");
+        src.set_len(len).expect("its size");
+        for at in (0..len).step_by(piece.len()) {
+            std::os::unix::fs::FileExt::write_all_at(&src, &piece, at).expect("room");
+        }
+        src.sync_all().expect("a disk");
+        write_file(&dir.join("old"), &pattern(2, 1 << 20)).expect("room");
+        Job { dir: dir.into(), len }
+    }
+
+    fn mib(&self) -> u64 {
+        self.len >> 20
+    }
+
+    fn xtent(&self, old: Old) -> Contender {
+        self.contender("xtent", old, |src, dst, len| {
+            let done = clone_range(src.as_fd(), 0, dst.as_fd(), 0, len, CloneOptions::new());
+            done.unwrap_or_else(|error| panic!("{error}"));
+        })
+    }
+
+    /// In this process: starting one takes much longer than a clone.
+    fn contender(&self, name: &str, old: Old, clone: impl Fn(&File, &File, u64) + 'static) -> Contender {
+        let files = std::rc::Rc::new(std::cell::RefCell::new(Vec::new()));
+        let (job, made) = (self.clone(), files.clone());
+        let src = File::open(self.dir.join("src")).expect("the source");
+        let len = self.len;
+        Contender::new(name, move || {
+            let begin = Instant::now();
+            for dst in files.borrow().iter() {
+                clone(&src, dst, len);
+            }
+            let wall = begin.elapsed();
+            Spent { wall, cpu: wall }
+        })
+        .prepare(move || *made.borrow_mut() = job.destinations(old))
+    }
+
+    fn destinations(&self, old: Old) -> Vec<File> {
+        (0..CLONES)
+            .map(|number| {
+                let path = self.dir.join(format!("dst-{number}"));
+                std::fs::remove_file(&path).ok();
+                let dst =
+                    File::options().read(true).write(true).create_new(true).open(&path).expect("a new file");
+                if old == Old::Small {
+                    ioctl(&File::open(self.dir.join("old")).expect("the old file"), &dst, 0);
+                }
+                dst
+            })
+            .collect()
+    }
+}
+
+fn ioctl(src: &File, dst: &File, len: u64) {
+    let src_fd = src.as_raw_fd().into();
+    let range = libc::file_clone_range { src_fd, src_offset: 0, src_length: len, dest_offset: 0 };
+    // SAFETY: the ioctl reads one struct.
+    let result = unsafe { libc::ioctl(dst.as_raw_fd(), libc::FICLONERANGE, &raw const range) };
+    assert_eq!(result, 0, "FICLONERANGE: {}", std::io::Error::last_os_error());
+}

@@ -1,0 +1,314 @@
+//! Full disks and quotas: the word that the report says of the destination equals what is there, byte for byte.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::os::fd::AsFd;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use xtent::{CloneOptions, Destination, clone_range};
+
+use crate::files::{self, BLOCK, Shape};
+use crate::image::{Image, Kind, Result, workshop};
+use crate::kernel;
+use crate::random::Random;
+use crate::{Arguments, Outcome, Verdict};
+
+/// Whether a program takes every block as soon as it is free.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Eater {
+    Absent,
+    Present,
+}
+
+/// What the destination is before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Old {
+    Fresh,
+    Contiguous,
+    Fragmented,
+    /// Another file has the same blocks: replacing them frees nothing.
+    HeldContiguous,
+    HeldFragmented,
+}
+
+impl Old {
+    const ALL: [Old; 5] =
+        [Old::Fresh, Old::Contiguous, Old::Fragmented, Old::HeldContiguous, Old::HeldFragmented];
+
+    fn shape(self) -> Shape {
+        match self {
+            Old::Contiguous | Old::HeldContiguous => Shape::Whole,
+            _ => Shape::Combed,
+        }
+    }
+
+    fn is_held(self) -> bool {
+        matches!(self, Old::HeldContiguous | Old::HeldFragmented)
+    }
+}
+
+/// One case, which follows from its seed.
+#[derive(Debug, Clone, Copy)]
+struct Case {
+    seed: u64,
+    kind: Kind,
+    old: Old,
+    /// Of the source, which is combed.
+    extents: u64,
+    /// The destination's size.
+    old_size: u64,
+    /// What is left of the disk, or of the quota.
+    free: u64,
+}
+
+impl Case {
+    fn of(seed: u64, kind: Kind) -> Case {
+        let mut random = Random::new(seed);
+        let extents = random.one_of(&EXTENTS);
+        let old = random.one_of(&Old::ALL);
+        // The source's size is a whole number of blocks; the destination's need not be.
+        let whole = extents * 2 * BLOCK;
+        let old_size = match (old, random.below(4)) {
+            (Old::Fresh, _) => 0,
+            (_, 0) => whole / 2 + 1000,
+            (_, 1) => whole + whole / 4 + 1000,
+            _ => whole,
+        };
+        // From nothing to plenty; and where a clone grows (not where it frees what it replaces, or replaces as many extents
+        // as it brings), three in four in the narrow band in which it comes half-way: an extent takes a few bytes of metadata.
+        let band = match kind {
+            Kind::Btrfs | Kind::BtrfsQuota => extents * 60 / BLOCK,
+            _ if matches!(old, Old::Fresh | Old::HeldContiguous) => extents * 10 / BLOCK,
+            _ => 0,
+        };
+        let narrow = band > 0 && random.below(4) < 3;
+        let blocks = random.below(if narrow { band } else { PLENTY / BLOCK });
+        Case { seed, kind, old, extents, old_size, free: blocks * BLOCK }
+    }
+}
+
+/// Most that is left of a disk.
+const PLENTY: u64 = 32 << 20;
+
+const EXTENTS: [u64; 3] = [1500, 3000, 6000];
+
+/// How a clone of a case ended.
+enum End {
+    Whole,
+    /// What the destination was left as.
+    Failed(Option<Destination>),
+}
+
+#[derive(Default)]
+struct Counts {
+    cases: u64,
+    bare_whole: u64,
+    bare_prefix: u64,
+    bare_untouched: u64,
+    ours_whole: u64,
+    /// Where the bare one succeeded too.
+    both_whole: u64,
+    untouched: u64,
+    restored: u64,
+    changed: u64,
+}
+
+pub(crate) fn storm(arguments: &Arguments, eater: Eater) -> Outcome {
+    let workshop = workshop()?;
+    let mut verdict = Verdict::default();
+    let cases = arguments.cases.unwrap_or(100);
+    let mut prefixes = 0;
+    for kind in Kind::ALL.into_iter().filter(|kind| arguments.wants(kind.name())) {
+        let mib = if kind.is_xfs() { 320 } else { 256 };
+        let image = Image::make(kind, workshop.path(), kind.name(), mib)?;
+        let mut counts = Counts::default();
+        let mut sources = BTreeMap::new();
+        for extents in EXTENTS {
+            let bytes = files::bytes(1, Shape::Combed, extents * 2 * BLOCK);
+            let file = files::make(&image.dir.join(format!("src-{extents}")), Shape::Combed, &bytes)?;
+            sources.insert(extents, (file, bytes));
+        }
+        for number in 0..cases {
+            let case = Case::of(arguments.seed * 1_000_000 + number, kind);
+            let (src, new) = &sources[&case.extents];
+            one(&image, &case, (src, new), eater, &mut counts, &mut verdict)
+                .map_err(|error| format!("seed {}, {case:?}: {error}", case.seed))?;
+        }
+        println!(
+            "{:<13} {} cases; bare ioctl: {} whole, {} prefix left, {} untouched; xtent: {} whole ({} of the bare ones), \
+             {} untouched, {} restored, {} changed",
+            kind.name(),
+            counts.cases,
+            counts.bare_whole,
+            counts.bare_prefix,
+            counts.bare_untouched,
+            counts.ours_whole,
+            counts.both_whole,
+            counts.untouched,
+            counts.restored,
+            counts.changed
+        );
+        prefixes += counts.bare_prefix;
+        if kind.is_xfs() && eater == Eater::Absent {
+            verdict.must(counts.changed == 0, || {
+                format!("{}: {} destinations stayed changed", kind.name(), counts.changed)
+            });
+            verdict.void_unless(counts.both_whole * 100 >= counts.bare_whole * 95, || {
+                format!("{}: {} of {} succeeded", kind.name(), counts.both_whole, counts.bare_whole)
+            });
+        }
+    }
+    println!("the bare ioctl left {prefixes} prefixes");
+    verdict.void_unless(prefixes >= 50, || format!("only {prefixes} prefixes in the control"));
+    Ok(verdict)
+}
+
+fn one(
+    image: &Image,
+    case: &Case,
+    (src, new): (&File, &[u8]),
+    eater: Eater,
+    counts: &mut Counts,
+    verdict: &mut Verdict,
+) -> Result<()> {
+    counts.cases += 1;
+    let old = files::bytes(2, case.old.shape(), case.old_size);
+    let bare = staged(image, case, &old, eater, |dst| {
+        let done = kernel::bare_clone(src, dst, 0);
+        let now = files::read(dst)?;
+        Ok(match done {
+            Ok(()) => {
+                verdict.must(now == files::overlaid(&old, new), || format!("the control lied: {case:?}"));
+                End::Whole
+            }
+            Err(_) if now == old => End::Failed(Some(Destination::Untouched)),
+            Err(_) => End::Failed(None),
+        })
+    })?;
+    match bare {
+        End::Whole => counts.bare_whole += 1,
+        End::Failed(Some(_)) => counts.bare_untouched += 1,
+        End::Failed(None) => counts.bare_prefix += 1,
+    }
+    let ours = staged(image, case, &old, eater, |dst| {
+        let done = clone_range(src.as_fd(), 0, dst.as_fd(), 0, new.len() as u64, CloneOptions::new());
+        let now = files::read(dst)?;
+        Ok(match done {
+            Ok(_) => {
+                verdict
+                    .must(now == files::overlaid(&old, new), || format!("called whole and is not: {case:?}"));
+                End::Whole
+            }
+            Err(error) => {
+                let word = error.report.destination;
+                verdict.must(truly(word, &old, &now), || format!("{word:?} is not true: {case:?} {error}"));
+                if matches!(word, Some(Destination::Changed { .. })) {
+                    println!("changed: {word:?} {case:?} {error} {:?}", error.report);
+                }
+                End::Failed(word)
+            }
+        })
+    })?;
+    match ours {
+        End::Whole => {
+            counts.ours_whole += 1;
+            counts.both_whole += u64::from(matches!(bare, End::Whole));
+        }
+        End::Failed(Some(Destination::Untouched)) => counts.untouched += 1,
+        End::Failed(Some(Destination::Restored)) => counts.restored += 1,
+        End::Failed(_) => counts.changed += 1,
+    }
+    Ok(())
+}
+
+/// Whether a destination that was `old` and is `now` is what the report says.
+fn truly(word: Option<Destination>, old: &[u8], now: &[u8]) -> bool {
+    match word {
+        None => false,
+        Some(Destination::Untouched | Destination::Restored) => old == now,
+        Some(Destination::Changed { from, to }) => {
+            let same = |range: std::ops::Range<usize>| {
+                let of = |bytes: &'_ [u8]| bytes.get(range.clone()).map(<[u8]>::to_vec);
+                of(old) == of(now)
+            };
+            let (from, to) = (from as usize, to as usize);
+            old != now
+                && same(0..from)
+                && (to >= old.len().min(now.len()) || same(to..old.len().min(now.len())))
+        }
+    }
+}
+
+/// Sets the case, does something with its destination, and clears it away.
+fn staged<T>(
+    image: &Image,
+    case: &Case,
+    old: &[u8],
+    eater: Eater,
+    act: impl FnOnce(&File) -> Result<T>,
+) -> Result<T> {
+    let dir = image.dir.join("case");
+    fs::create_dir(&dir)?;
+    let dst = files::make(&dir.join("dst"), case.old.shape(), old)?;
+    if case.old.is_held() {
+        let holder = File::create(dir.join("holder"))?;
+        kernel::bare_clone(&dst, &holder, 0)?;
+    }
+    kernel::sync_filesystem(&dst)?;
+    if case.kind == Kind::BtrfsQuota {
+        image.limit(Some(case.free))?;
+    } else {
+        fill(&dir.join("filler"), case.free)?;
+    }
+    let result = match eater {
+        Eater::Absent => act(&dst),
+        Eater::Present => eaten(&dir.join("eater"), || act(&dst)),
+    };
+    if case.kind == Kind::BtrfsQuota {
+        image.limit(None)?;
+    }
+    drop(dst);
+    fs::remove_dir_all(&dir)?;
+    // What was freed can be used again, on XFS after its background work, on btrfs after a transaction.
+    let root = File::open(&image.dir)?;
+    for _ in 0..2 {
+        kernel::sync_filesystem(&root)?;
+    }
+    result
+}
+
+/// Takes all space but `free` bytes.
+fn fill(path: &Path, free: u64) -> Result<()> {
+    let filler = File::create(path)?;
+    let mut end = 0;
+    for step in [16 << 20, 1 << 20, 64 << 10, BLOCK] {
+        while kernel::allocate(&filler, end, step).is_ok() {
+            end += step;
+        }
+    }
+    kernel::sync_filesystem(&filler)?;
+    filler.set_len(end.saturating_sub(free))?;
+    kernel::sync_filesystem(&filler)?;
+    Ok(())
+}
+
+/// While `act` runs, another thread takes what becomes free, and when it is done gives it back.
+fn eaten<T>(path: &Path, act: impl FnOnce() -> T) -> T {
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let Ok(file) = File::create(path) else { return };
+            let mut end = 0;
+            while !over.load(Ordering::Relaxed) {
+                match kernel::allocate(&file, end, BLOCK) {
+                    Ok(()) => end += BLOCK,
+                    Err(_) => std::thread::yield_now(),
+                }
+            }
+        });
+        let result = act();
+        over.store(true, Ordering::Relaxed);
+        result
+    })
+}

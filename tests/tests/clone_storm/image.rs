@@ -1,0 +1,164 @@
+//! Small filesystems in image files, mounted in the runner's namespace.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+pub(crate) type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Xfs,
+    XfsRmap,
+    /// With the feature that XFS_IOC_EXCHANGE_RANGE needs.
+    XfsExchange,
+    Btrfs,
+    /// A subvolume with a limit.
+    BtrfsQuota,
+}
+
+impl Kind {
+    pub(crate) const ALL: [Kind; 5] =
+        [Kind::Xfs, Kind::XfsRmap, Kind::XfsExchange, Kind::Btrfs, Kind::BtrfsQuota];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Kind::Xfs => "xfs",
+            Kind::XfsRmap => "xfs-rmapbt",
+            Kind::XfsExchange => "xfs-exchange",
+            Kind::Btrfs => "btrfs",
+            Kind::BtrfsQuota => "btrfs-quota",
+        }
+    }
+
+    pub(crate) fn is_xfs(self) -> bool {
+        matches!(self, Kind::Xfs | Kind::XfsRmap | Kind::XfsExchange)
+    }
+}
+
+/// A mounted one; unmounted when dropped.
+pub(crate) struct Image {
+    pub(crate) file: PathBuf,
+    /// Where files go.
+    pub(crate) dir: PathBuf,
+    mount: PathBuf,
+}
+
+impl Image {
+    pub(crate) fn make(kind: Kind, under: &Path, name: &str, mib: u64) -> Result<Image> {
+        let file = under.join(format!("{name}.img"));
+        File::create(&file)?.set_len(mib << 20)?;
+        let path = file.to_str().ok_or("a path in UTF-8")?;
+        match kind {
+            Kind::Xfs => tool("mkfs.xfs", &["-q", "-f", "-m", "reflink=1,rmapbt=0", path])?,
+            Kind::XfsRmap => tool("mkfs.xfs", &["-q", "-f", "-m", "reflink=1,rmapbt=1", path])?,
+            Kind::XfsExchange => {
+                tool("mkfs.xfs", &["-q", "-f", "-m", "reflink=1", path])?;
+                set_exchange(path, true)?;
+            }
+            // Data and metadata share their space, so that a full disk is full for both.
+            Kind::Btrfs => tool("mkfs.btrfs", &["-q", "-f", "-M", path])?,
+            Kind::BtrfsQuota => tool("mkfs.btrfs", &["-q", "-f", path])?,
+        }
+        let mount = under.join(name);
+        fs::create_dir_all(&mount)?;
+        let mut image = Image { file, dir: mount.clone(), mount };
+        image.mount(&[])?;
+        if kind == Kind::BtrfsQuota {
+            let root = image.mount.to_str().ok_or("a path in UTF-8")?.to_owned();
+            image.dir = image.mount.join("limited");
+            tool("btrfs", &["quota", "enable", &root])?;
+            tool("btrfs", &["subvolume", "create", &format!("{root}/limited")])?;
+        }
+        Ok(image)
+    }
+
+    /// One that is there already.
+    pub(crate) fn open(file: &Path, mount: &Path, options: &[&str]) -> Result<Image> {
+        fs::create_dir_all(mount)?;
+        let image = Image { file: file.into(), dir: mount.into(), mount: mount.into() };
+        image.mount(options)?;
+        Ok(image)
+    }
+
+    fn mount(&self, options: &[&str]) -> Result<()> {
+        let all = [&["loop"], options].concat().join(",");
+        let mut command = Command::new("mount");
+        command.args(["-n", "-o", &all]).arg(&self.file).arg(&self.mount);
+        run(&mut command)
+    }
+
+    pub(crate) fn unmount(&self) -> Result<()> {
+        run(Command::new("umount").arg("-n").arg(&self.mount))
+    }
+
+    /// Again, as after a power cut.
+    pub(crate) fn remount(&self) -> Result<()> {
+        self.unmount()?;
+        self.mount(&[])
+    }
+
+    /// Of the subvolume, in bytes beside what it has.
+    pub(crate) fn limit(&self, more: Option<u64>) -> Result<()> {
+        let dir = self.dir.to_str().ok_or("a path in UTF-8")?;
+        let limit = match more {
+            None => "none".to_owned(),
+            Some(more) => {
+                let shown = Command::new("btrfs").args(["qgroup", "show", "--raw", "-f", dir]).output()?;
+                let shown = String::from_utf8(shown.stdout)?;
+                let row = shown.lines().find(|line| line.trim_start().starts_with("0/")).ok_or("a qgroup")?;
+                let has: u64 = row.split_whitespace().nth(1).ok_or("a size")?.parse()?;
+                (has + more).to_string()
+            }
+        };
+        tool("btrfs", &["qgroup", "limit", &limit, dir])
+    }
+}
+
+impl Drop for Image {
+    fn drop(&mut self) {
+        self.unmount().ok();
+        fs::remove_file(&self.file).ok();
+    }
+}
+
+/// Sets the feature bit in every superblock, for which mkfs.xfs(8) has an option only since 6.10; or clears it, for an
+/// xfs_repair(8) that does not know it. It stands for nothing on disk but the log, which an unmount empties.
+pub(crate) fn set_exchange(image: &str, on: bool) -> Result<()> {
+    const EXCHANGE: u64 = 0x40;
+    let ask = |what: &str| -> Result<u64> {
+        let output = Command::new("xfs_db").args(["-r", "-c", "sb 0", "-c", what, image]).output()?;
+        let said = String::from_utf8(output.stdout)?;
+        let value = said.trim().rsplit(' ').next().ok_or("a value")?;
+        Ok(match value.strip_prefix("0x") {
+            Some(digits) => u64::from_str_radix(digits, 16)?,
+            None => value.parse()?,
+        })
+    };
+    let features = ask("print features_incompat")? & !EXCHANGE | if on { EXCHANGE } else { 0 };
+    let mut command = Command::new("xfs_db");
+    command.arg("-x");
+    for group in 0..ask("print agcount")? {
+        command.args(["-c", &format!("sb {group}"), "-c"]);
+        command.arg(format!("write -d features_incompat {features:#x}"));
+    }
+    run(command.arg(image))
+}
+
+pub(crate) fn tool(name: &str, arguments: &[&str]) -> Result<()> {
+    run(Command::new(name).args(arguments))
+}
+
+pub(crate) fn run(command: &mut Command) -> Result<()> {
+    let path = std::env::var("PATH").unwrap_or_default() + ":/usr/sbin:/sbin";
+    let output = command.env("PATH", path).output()?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(format!("{command:?}: {} {}", output.status, String::from_utf8_lossy(&output.stderr).trim()).into())
+}
+
+/// Where the storms put their images: the runner's TMPDIR, which is memory and goes with it.
+pub(crate) fn workshop() -> Result<tempfile::TempDir> {
+    Ok(tempfile::Builder::new().prefix("clone-storm-").tempdir()?)
+}
