@@ -8,6 +8,7 @@
 
 mod arguments;
 mod copy;
+mod dedupe;
 mod process;
 mod programs;
 mod scenario;
@@ -26,7 +27,7 @@ use xtent_tests::{fs, scratch};
 
 /// All there are, in the order of the tables.
 fn entries() -> Vec<Entry> {
-    [copy::entries(), trees::entries()].into_iter().flatten().collect()
+    [copy::entries(), dedupe::entries(), trees::entries()].into_iter().flatten().collect()
 }
 
 fn main() -> ExitCode {
