@@ -301,14 +301,14 @@
 /** Holes stay holes, and whole pages of zeros become holes too. */
 #define XTENT_SPARSE_DETECT 2
 
-/** What was copied stays in the page cache, as after any reading and writing. */
+/** What was read and written stays in the page cache, as always. */
 #define XTENT_CACHE_KEEP 0
 
 /**
- * What the copy brought into the page cache goes again, of both files; what was there before stays. The
- * destination is written back for that, at some cost in time; an error of writing back takes the bytes
- * that it lost off the count. Where the kernel does not say what is cached, nothing of that file is let
- * go: before Linux 6.5, and for a source that the caller may neither write nor owns.
+ * What the call brought into the page cache goes again, of all its files; what was there before stays.
+ * The destination of a copy is written back for that, at some cost in time; an error of writing back takes
+ * the bytes that it lost off the count. Where the kernel does not say what is cached, nothing of that file
+ * is let go: before Linux 6.5, and for a source that the caller may neither write nor owns.
  */
 #define XTENT_CACHE_NEUTRAL 1
 
@@ -353,6 +353,24 @@
 
 /** A target's status: it was refused, or failed. See its `error` and `reason`. */
 #define XTENT_FAILED 3
+
+/** The files' extent maps are compared before and after. */
+#define XTENT_MEASURE_YES 0
+
+/**
+ * They are not: `shared` and `already_shared` are XTENT_UNKNOWN, and what is shared already is compared
+ * again. For files in so many extents that reading their maps costs more.
+ */
+#define XTENT_MEASURE_NO 1
+
+/** A target is left at its first difference. */
+#define XTENT_BLOCKS_NO 0
+
+/**
+ * A target that differs goes on to share every run of equal blocks behind the first difference. It must be
+ * readable for that; of one that is not, steps are shared that are equal as a whole.
+ */
+#define XTENT_BLOCKS_YES 1
 
 /** A number of bytes that cannot be told. */
 #define XTENT_UNKNOWN UINT64_MAX
@@ -671,7 +689,18 @@ struct xtent_dedupe_options {
     int (*progress)(void *user, uint64_t done, uint64_t total);
     /** Handed to `progress`. */
     void *user;
-#define XTENT_DEDUPE_OPTIONS_INIT { sizeof(struct xtent_dedupe_options), 0, NULL, NULL, NULL }
+    /** Whether it is measured what is shared: XTENT_MEASURE_... */
+    uint32_t measure;
+    /** What becomes of a target behind a difference: XTENT_BLOCKS_... */
+    uint32_t blocks;
+    /**
+     * What becomes of the page cache: XTENT_CACHE_... The kernel itself lets go of a target's pages where it
+     * shared, on XFS.
+     */
+    uint32_t cache;
+    /** Must be 0. */
+    uint32_t reserved;
+#define XTENT_DEDUPE_OPTIONS_INIT { sizeof(struct xtent_dedupe_options), 0, NULL, NULL, NULL, 0, 0, 0, 0 }
 };
 
 /**
@@ -1064,7 +1093,7 @@ int64_t xtent_clone_or_copy_range(int src_fd,
  * `targets` are any number of places, in `n_targets` elements; each gets its own result. One target's
  * failure does not disturb another, and it is no error of the call that targets differ or fail, not
  * even all of them. A target that differs keeps what was shared before the first difference, to the
- * block.
+ * block; `blocks` goes on behind it.
  *
  * A `len` of XTENT_TO_END is the rest of the source. The kernel shares whole blocks; a last partial
  * block is shared where both files end in it. Elsewhere the library compares it and counts it as

@@ -5,7 +5,7 @@ use std::ffi::{c_int, c_void};
 use xtent::{Cache, Control, CopyOptions, Server, Sparse};
 
 use crate::control::{Watch, xtent_flag};
-use crate::ffi::{Failure, Growing, Result, count, descriptor, no_flags, options};
+use crate::ffi::{Growing, Result, choice, count, descriptor, no_flags, options};
 use crate::report::{reporting, xtent_report};
 
 /// Holes of the source, and space that was reserved there and never written, become holes.
@@ -15,12 +15,12 @@ pub const XTENT_SPARSE_FILL: u32 = 1;
 /// Holes stay holes, and whole pages of zeros become holes too.
 pub const XTENT_SPARSE_DETECT: u32 = 2;
 
-/// What was copied stays in the page cache, as after any reading and writing.
+/// What was read and written stays in the page cache, as always.
 pub const XTENT_CACHE_KEEP: u32 = 0;
-/// What the copy brought into the page cache goes again, of both files; what was there before stays. The
-/// destination is written back for that, at some cost in time; an error of writing back takes the bytes
-/// that it lost off the count. Where the kernel does not say what is cached, nothing of that file is let
-/// go: before Linux 6.5, and for a source that the caller may neither write nor owns.
+/// What the call brought into the page cache goes again, of all its files; what was there before stays.
+/// The destination of a copy is written back for that, at some cost in time; an error of writing back takes
+/// the bytes that it lost off the count. Where the kernel does not say what is cached, nothing of that file
+/// is let go: before Linux 6.5, and for a source that the caller may neither write nor owns.
 pub const XTENT_CACHE_NEUTRAL: u32 = 1;
 
 /// The bytes are read and written here.
@@ -74,11 +74,6 @@ impl xtent_copy_options {
             })
         }
     }
-}
-
-/// The one of these with that number.
-fn choice<T: Copy, const N: usize>(number: u32, of: [T; N]) -> Result<T> {
-    of.get(number as usize).copied().ok_or_else(Failure::invalid)
 }
 
 /// What the options ask for.

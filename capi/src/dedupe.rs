@@ -2,10 +2,10 @@
 
 use std::ffi::{c_int, c_void};
 
-use xtent::{DedupeOptions, DedupeResult, DedupeStatus, DedupeTarget, Report};
+use xtent::{Cache, Control, DedupeOptions, DedupeResult, DedupeStatus, DedupeTarget, Report};
 
 use crate::control::{Watch, xtent_flag};
-use crate::ffi::{Array, Failure, Growing, Result, descriptor, no_flags, options, status};
+use crate::ffi::{Array, Failure, Growing, Result, choice, descriptor, no_flags, options, status};
 use crate::report::{reporting, xtent_report};
 
 /// A target's status: the call ended before it was done with this target. What `compared` and `shared`
@@ -17,6 +17,18 @@ pub const XTENT_SAME: i32 = 1;
 pub const XTENT_DIFFERS: i32 = 2;
 /// A target's status: it was refused, or failed. See its `error` and `reason`.
 pub const XTENT_FAILED: i32 = 3;
+
+/// The files' extent maps are compared before and after.
+pub const XTENT_MEASURE_YES: u32 = 0;
+/// They are not: `shared` and `already_shared` are XTENT_UNKNOWN, and what is shared already is compared
+/// again. For files in so many extents that reading their maps costs more.
+pub const XTENT_MEASURE_NO: u32 = 1;
+
+/// A target is left at its first difference.
+pub const XTENT_BLOCKS_NO: u32 = 0;
+/// A target that differs goes on to share every run of equal blocks behind the first difference. It must be
+/// readable for that; of one that is not, steps are shared that are equal as a whole.
+pub const XTENT_BLOCKS_YES: u32 = 1;
 
 /// A number of bytes that cannot be told.
 pub const XTENT_UNKNOWN: u64 = u64::MAX;
@@ -38,20 +50,53 @@ pub struct xtent_dedupe_options {
     pub progress: Option<unsafe extern "C" fn(user: *mut c_void, done: u64, total: u64) -> c_int>,
     /// Handed to `progress`.
     pub user: *mut c_void,
+    /// Whether it is measured what is shared: XTENT_MEASURE_...
+    pub measure: u32,
+    /// What becomes of a target behind a difference: XTENT_BLOCKS_...
+    pub blocks: u32,
+    /// What becomes of the page cache: XTENT_CACHE_... The kernel itself lets go of a target's pages where it
+    /// shared, on XFS.
+    pub cache: u32,
+    /// Must be 0.
+    pub reserved: u32,
 }
 
-// SAFETY: repr(C), the size first; zeros are no flags and NULL pointers.
+// SAFETY: repr(C), the size first; zeros are no flags, NULL pointers and the defaults.
 unsafe impl Growing for xtent_dedupe_options {}
 
 impl xtent_dedupe_options {
     // SAFETY: `ptr` is as for `options`, its members as for `Watch::new`.
-    pub(crate) unsafe fn read<'a>(ptr: *const Self) -> Result<Watch<'a>> {
+    pub(crate) unsafe fn read<'a>(ptr: *const Self) -> Result<Asked<'a>> {
         // SAFETY: as the caller says.
         unsafe {
             let given = options(ptr)?;
-            no_flags(given.flags)?;
-            Watch::new(given.cancel, given.progress, given.user)
+            no_flags(given.flags | given.reserved)?;
+            Ok(Asked {
+                watch: Watch::new(given.cancel, given.progress, given.user)?,
+                measure: choice(given.measure, [true, false])?,
+                blocks: choice(given.blocks, [false, true])?,
+                cache: choice(given.cache, [Cache::Keep, Cache::Neutral])?,
+            })
         }
+    }
+}
+
+/// What the options ask for.
+pub(crate) struct Asked<'a> {
+    watch: Watch<'a>,
+    measure: bool,
+    blocks: bool,
+    cache: Cache,
+}
+
+impl Asked<'_> {
+    /// Calls a verb with them.
+    pub(crate) fn over<T>(self, verb: impl FnOnce(DedupeOptions<'_>) -> T) -> T {
+        let Asked { watch, measure, blocks, cache } = self;
+        let with = |control: Control<'_>| {
+            verb(DedupeOptions::new().control(control).measure(measure).blocks(blocks).cache(cache))
+        };
+        watch.over(with)
     }
 }
 
@@ -122,7 +167,7 @@ pub(crate) fn number(status: DedupeStatus) -> i32 {
 /// `targets` are any number of places, in `n_targets` elements; each gets its own result. One target's
 /// failure does not disturb another, and it is no error of the call that targets differ or fail, not
 /// even all of them. A target that differs keeps what was shared before the first difference, to the
-/// block.
+/// block; `blocks` goes on behind it.
 ///
 /// A `len` of XTENT_TO_END is the rest of the source. The kernel shares whole blocks; a last partial
 /// block is shared where both files end in it. Elsewhere the library compares it and counts it as
@@ -182,8 +227,7 @@ pub unsafe extern "C" fn xtent_dedupe_range(
         reporting(report, || {
             let targets = targets?;
             let places = places(&targets)?;
-            xtent_dedupe_options::read(options)?.over(|control| {
-                let options = DedupeOptions::new().control(control);
+            xtent_dedupe_options::read(options)?.over(|options| {
                 let results = xtent::dedupe_range(src, src_off, len, &places, options)?;
                 targets.fill(targets.iter().zip(&results).map(|(target, result)| target.with(result)));
                 Ok(Report::default())

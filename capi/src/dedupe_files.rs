@@ -2,7 +2,7 @@
 
 use std::ffi::{c_char, c_int};
 
-use xtent::{At, DedupeOptions, DedupeResult, Report};
+use xtent::{At, DedupeResult, Report};
 
 use crate::dedupe::{XTENT_UNKNOWN, number, xtent_dedupe_options};
 use crate::ffi::{Array, Failure, Result, place, status};
@@ -108,8 +108,7 @@ pub unsafe extern "C" fn xtent_dedupe_files(
         reporting(report, || {
             let targets = targets?;
             let (src, places) = (place(src_dir, src)?, places(&targets)?);
-            xtent_dedupe_options::read(options)?.over(|control| {
-                let options = DedupeOptions::new().control(control);
+            xtent_dedupe_options::read(options)?.over(|options| {
                 let results = xtent::dedupe_files(src, &places, options)?;
                 targets.fill(targets.iter().zip(&results).map(|(target, result)| target.with(result)));
                 Ok(Report::default())

@@ -160,6 +160,11 @@ pub(crate) unsafe fn options<T: Growing>(ptr: *const T) -> Result<T> {
     Ok(unsafe { known.assume_init() })
 }
 
+/// The one of these with that number.
+pub(crate) fn choice<T: Copy, const N: usize>(number: u32, of: [T; N]) -> Result<T> {
+    of.get(number as usize).copied().ok_or_else(Failure::invalid)
+}
+
 /// No options have flags yet; one that is set comes from a later version.
 pub(crate) fn no_flags(flags: u32) -> Result<()> {
     if flags == 0 { Ok(()) } else { Err(Failure::invalid()) }

@@ -48,6 +48,8 @@
 
 mod beneath;
 mod both;
+mod buffer;
+mod cache;
 mod clone;
 mod compare;
 mod control;
@@ -71,9 +73,10 @@ mod sys;
 mod tree;
 
 pub use both::clone_or_copy_range;
+pub use cache::Cache;
 pub use clone::{Atomic, CloneOptions, Undo, clone_range};
 pub use control::Control;
-pub use copy::{Cache, CopyOptions, Server, Sparse, copy_range};
+pub use copy::{CopyOptions, Server, Sparse, copy_range};
 pub use dedupe::{DedupeOptions, DedupeResult, DedupeStatus, DedupeTarget, dedupe_range};
 pub use error::{Error, Operation, Result};
 pub use extents::{Extent, ExtentFlags, extents, shared_bytes};

@@ -23,7 +23,7 @@ impl Choices {
         let sparses = [("keep", Sparse::Keep), ("fill", Sparse::Fill), ("detect", Sparse::Detect)];
         Ok(Choices {
             sparse: choice("sparse", sparse, &sparses)?,
-            cache: choice("cache", cache, &[("keep", Cache::Keep), ("neutral", Cache::Neutral)])?,
+            cache: cache_choice(cache)?,
             server: choice("server", server, &[("never", Server::Never), ("allow", Server::Allow)])?,
         })
     }
@@ -31,6 +31,11 @@ impl Choices {
     pub(crate) fn options<'c>(&self, control: Control<'c>) -> CopyOptions<'c> {
         CopyOptions::new().control(control).sparse(self.sparse).cache(self.cache).server(self.server)
     }
+}
+
+/// What becomes of the page cache.
+pub(crate) fn cache_choice(name: &str) -> PyResult<Cache> {
+    choice("cache", name, &[("keep", Cache::Keep), ("neutral", Cache::Neutral)])
 }
 
 fn choice<T: Copy>(keyword: &str, name: &str, of: &[(&str, T)]) -> PyResult<T> {

@@ -9,6 +9,7 @@ use xtent::{DedupeOptions, DedupeTarget, TO_END};
 
 use crate::control::watched;
 use crate::convert::{Descriptor, amount, length, os_error};
+use crate::copy::cache_choice;
 use crate::enums::{DedupeStatus, Reason};
 use crate::record::record;
 
@@ -56,6 +57,11 @@ impl From<xtent::DedupeResult> for DedupeResult {
 /// of None is the rest of the source. A target that differs keeps what was shared before the first
 /// difference, to the block.
 ///
+/// measure=False does not compare the files' extent maps before and after: shared and already_shared are
+/// None, and what is shared already is compared again. blocks=True goes on behind the first difference and
+/// shares every run of equal blocks, of targets that can be read. cache="neutral" lets go of what the call
+/// brought into the page cache; the kernel itself lets go of a target's pages where it shared, on XFS.
+///
 /// One target's failure does not disturb another; that targets differ, or all of them fail, raises
 /// nothing. progress and signals are those of copy_range(), with bytes counted over all targets and steps
 /// of at most 16 MiB of each; what was shared until then stays shared.
@@ -64,21 +70,28 @@ impl From<xtent::DedupeResult> for DedupeResult {
 /// touched: EINVAL length 0, past the end of the source, source not open for reading or no regular file;
 /// EISDIR; EBADF; EOVERFLOW; EOPNOTSUPP this filesystem or mount cannot, or is not known to compare.
 #[pyfunction]
-#[pyo3(signature = (src, targets, length=None, *, src_offset=0, progress=None))]
+#[pyo3(signature = (
+    src, targets, length=None, *, src_offset=0, measure=true, blocks=false, cache="keep", progress=None
+))]
+#[expect(clippy::too_many_arguments, reason = "they are keywords in Python")]
 pub(crate) fn dedupe_range(
     py: Python<'_>,
     src: Descriptor,
     targets: &Bound<'_, PyAny>,
     #[pyo3(from_py_with = length)] length: Option<u64>,
     #[pyo3(from_py_with = amount)] src_offset: u64,
+    measure: bool,
+    blocks: bool,
+    cache: &str,
     progress: Option<Bound<'_, PyAny>>,
 ) -> PyResult<Vec<DedupeResult>> {
+    let cache = cache_choice(cache)?;
     let len = length.unwrap_or(TO_END);
     let targets = targets.try_iter()?.map(|pair| target(&pair?)).collect::<PyResult<Vec<_>>>()?;
     let done = watched(py, progress, |control| {
         let targets: Vec<_> =
             targets.iter().map(|(fd, offset)| DedupeTarget { fd: fd.as_fd(), offset: *offset }).collect();
-        let options = DedupeOptions::new().control(control);
+        let options = DedupeOptions::new().control(control).measure(measure).blocks(blocks).cache(cache);
         xtent::dedupe_range(src.as_fd(), src_offset, len, &targets, options)
     })?;
     let results = done.map_err(|error| os_error(py, error, &[&src]))?;

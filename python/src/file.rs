@@ -9,7 +9,7 @@ use xtent::{At, DedupeOptions, FileOptions};
 
 use crate::control::watched;
 use crate::convert::{AnyFile, Descriptor, FilePath, os_error};
-use crate::copy::Choices;
+use crate::copy::{Choices, cache_choice};
 use crate::dedupe::DedupeResult;
 use crate::preserve::{Kept, NOTHING};
 use crate::report::Report;
@@ -177,20 +177,27 @@ fn file(
 /// A target of another size differs, and nothing of it is shared. Another name of a file that was asked
 /// before, or of src itself, is the same without being asked.
 ///
-/// progress and signals are those of dedupe_range().
+/// measure, blocks, cache, progress and signals are those of dedupe_range().
 ///
 /// Raises OSError, with the attributes reason and report, for the call as a whole, with no target touched: as
 /// dedupe_range() does, and where src cannot be opened.
 #[pyfunction]
-#[pyo3(signature = (src, targets, *, src_dir_fd=None, dst_dir_fd=None, progress=None))]
+#[pyo3(signature = (
+    src, targets, *, src_dir_fd=None, dst_dir_fd=None, measure=true, blocks=false, cache="keep", progress=None
+))]
+#[expect(clippy::too_many_arguments, reason = "they are keywords in Python")]
 pub(crate) fn dedupe_files(
     py: Python<'_>,
     src: AnyFile,
     targets: &Bound<'_, PyAny>,
     src_dir_fd: Option<Descriptor>,
     dst_dir_fd: Option<Descriptor>,
+    measure: bool,
+    blocks: bool,
+    cache: &str,
     progress: Option<Bound<'_, PyAny>>,
 ) -> PyResult<Vec<DedupeResult>> {
+    let cache = cache_choice(cache)?;
     if targets.is_instance_of::<PyString>() {
         // It is iterable: each of its characters would be a path.
         return Err(PyTypeError::new_err("targets must be an iterable of files, not str"));
@@ -198,7 +205,7 @@ pub(crate) fn dedupe_files(
     let targets = targets.try_iter()?.map(|target| target?.extract()).collect::<PyResult<Vec<AnyFile>>>()?;
     let done = watched(py, progress, |control| {
         let places: Vec<_> = targets.iter().map(|target| target.at(dst_dir_fd.as_ref())).collect();
-        let options = DedupeOptions::new().control(control);
+        let options = DedupeOptions::new().control(control).measure(measure).blocks(blocks).cache(cache);
         xtent::dedupe_files(src.at(src_dir_fd.as_ref()), &places, options)
     })?;
     let results = done.map_err(|error| os_error(py, error, &[&src]))?;

@@ -23,7 +23,7 @@ struct call {
     const char *verb;
     size_t src, to[MANY], n_to;
     uint64_t src_off, len, to_off[MANY];
-    uint32_t sparse, cache, server;
+    uint32_t sparse, cache, server, measure, blocks;
     int cancelled_before, cancels_after;
     uint64_t cancel_after;
     int alarms;
@@ -127,6 +127,10 @@ static void parse(struct call *call, char *words)
             call->sparse = choice(value, "keep fill detect");
         } else if (!strcmp(word, "cache")) {
             call->cache = choice(value, "keep neutral");
+        } else if (!strcmp(word, "measure")) {
+            call->measure = choice(value, "yes no");
+        } else if (!strcmp(word, "blocks")) {
+            call->blocks = choice(value, "no yes");
         } else if (!strcmp(word, "server")) {
             call->server = choice(value, "never allow");
         } else if (!strcmp(word, "cancel")) {
@@ -249,6 +253,9 @@ static void dedupe(struct call *call)
     options.cancel = &cancelled;
     options.progress = tell;
     options.user = call;
+    options.measure = call->measure;
+    options.blocks = call->blocks;
+    options.cache = call->cache;
     for (size_t i = 0; i < call->n_to; i++) {
         struct xtent_dedupe_target target = XTENT_DEDUPE_TARGET_INIT(slots[call->to[i]], call->to_off[i]);
 

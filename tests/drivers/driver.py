@@ -18,7 +18,7 @@ STATUS = {
     xtent.DedupeStatus.FAILED: 3,
 }
 CHOICES = ("sparse", "cache", "server")
-WORDS = ("verb", "undo", "atomic", *CHOICES)
+WORDS = ("verb", "undo", "atomic", "measure", "blocks", *CHOICES)
 ANSWER = {None: 0, True: 1, False: 2}
 
 # Each a number, and whether it is ours to close.
@@ -145,7 +145,9 @@ def clone(call):
 
 def dedupe(call):
     targets = [(slots[slot][0], offset) for slot, offset in call["to"]]
-    results = xtent.dedupe_range(call["src"], targets, call["len"], src_offset=call["src_off"])
+    options = {"measure": call.get("measure") != "no", "blocks": call.get("blocks") == "yes"}
+    options["cache"] = call.get("cache", "keep")
+    results = xtent.dedupe_range(call["src"], targets, call["len"], src_offset=call["src_off"], **options)
     return "".join(map(target, results))
 
 

@@ -7,6 +7,7 @@
 //!                                        and the path percent-escaped, or the number of an inherited descriptor
 //! opened FD ...                          or -errno
 //! call verb=NAME src=SLOT src_off=N len=N to=SLOT,OFFSET ... [sparse=WORD] [cache=WORD] [server=WORD]
+//!      [measure=no] [blocks=yes]
 //!      [cancel=before | cancel=after,BYTES] [alarms=1] [uid=N]
 //!      [undo=WORD] [atomic=WORD] [scratch=SLOT] [keep=1]
 //! file verb=NAME src=PATH to=PATH ... [replace=1] [durable=1] [follow=1] preserve=BITS [cancel=...]
@@ -117,6 +118,8 @@ struct Call {
     sparse: Sparse,
     cache: Cache,
     server: Server,
+    unmeasured: bool,
+    blocks: bool,
     cancelled_before: bool,
     cancel_after: Option<u64>,
     alarms: bool,
@@ -151,6 +154,8 @@ impl Call {
                 }
                 "cache" if value == "neutral" => call.cache = Cache::Neutral,
                 "server" if value == "allow" => call.server = Server::Allow,
+                "measure" if value == "no" => call.unmeasured = true,
+                "blocks" if value == "yes" => call.blocks = true,
                 "cancel" => match value.strip_prefix("after,") {
                     Some(bytes) => call.cancel_after = Some(bytes.parse().expect("bytes")),
                     None => call.cancelled_before = true,
@@ -315,7 +320,8 @@ fn verb(call: &Call, slots: &[Slot]) -> String {
         "dedupe_range" => {
             let targets: Vec<DedupeTarget<'_>> =
                 (0..call.to.len()).map(to).map(|(fd, offset)| DedupeTarget { fd, offset }).collect();
-            let options = DedupeOptions::new().control(control);
+            let options = DedupeOptions::new().control(control).cache(call.cache);
+            let options = options.measure(!call.unmeasured).blocks(call.blocks);
             said(xtent::dedupe_range(src, call.src_off, call.len, &targets, options), |results| {
                 results.iter().map(target).collect()
             })

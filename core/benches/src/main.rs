@@ -9,6 +9,7 @@
 mod arguments;
 mod clone;
 mod copy;
+mod dedupe;
 mod process;
 mod programs;
 mod scenario;
@@ -27,7 +28,7 @@ use xtent_tests::{fs, scratch};
 
 /// All there are, in the order of the tables.
 fn entries() -> Vec<Entry> {
-    [copy::entries(), clone::entries(), trees::entries()].into_iter().flatten().collect()
+    [copy::entries(), clone::entries(), dedupe::entries(), trees::entries()].into_iter().flatten().collect()
 }
 
 fn main() -> ExitCode {

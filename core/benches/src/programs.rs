@@ -3,11 +3,11 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::process::ExitCode;
 
-use xtent::{Cache, CopyOptions, TO_END, TreeOptions};
+use xtent::{Cache, CopyOptions, DedupeOptions, DedupeStatus, DedupeTarget, TO_END, TreeOptions};
 
 const MIB: usize = 1 << 20;
 
@@ -17,6 +17,10 @@ pub(crate) fn run(words: &[String]) -> ExitCode {
         ["copy", src, dst] => copy(src, dst, CopyOptions::new()),
         ["copy-neutral", src, dst] => copy(src, dst, CopyOptions::new().cache(Cache::Neutral)),
         ["std-copy", src, dst] => std::fs::copy(src, dst).map(drop),
+        ["dedupe", src, dst] => dedupe(src, dst, DedupeOptions::new()),
+        ["dedupe-blocks", src, dst] => dedupe(src, dst, DedupeOptions::new().blocks(true)),
+        ["dedupe-bare", src, dst] => dedupe_bare(src, dst),
+        ["read-both", a, b] => read_both(a, b),
         ["write", len, dst] => write(len.parse().expect("a length"), dst),
         ["read", src] => read(src, 0),
         ["read-direct", src] => read(src, libc::O_DIRECT),
@@ -53,6 +57,71 @@ fn tree(verb: &str, src: &str, dst: &str, options: TreeOptions<'_>) -> io::Resul
         _ => xtent::clone_or_copy_tree(src, dst, options),
     };
     Ok(done.map(drop)?)
+}
+
+fn dedupe(src: &str, dst: &str, options: DedupeOptions<'_>) -> io::Result<()> {
+    let src = File::open(src)?;
+    let dst = File::open(dst)?;
+    let target = DedupeTarget { fd: dst.as_fd(), offset: 0 };
+    let result = xtent::dedupe_range(src.as_fd(), 0, TO_END, &[target], options)?[0];
+    match result.status {
+        DedupeStatus::Failed => Err(io::Error::from_raw_os_error(result.errno)),
+        _ => Ok(()),
+    }
+}
+
+/// What everybody writes: ioctl_fideduperange(2) in a loop.
+fn dedupe_bare(src: &str, dst: &str) -> io::Result<()> {
+    const STEP: u64 = 16 << 20;
+    /// `struct file_dedupe_range` with one `struct file_dedupe_range_info`.
+    #[repr(C)]
+    #[derive(Default)]
+    struct Request {
+        src_offset: u64,
+        src_length: u64,
+        dest_count: u16,
+        reserved: [u16; 3],
+        dest_fd: i64,
+        dest_offset: u64,
+        bytes_deduped: u64,
+        status: i32,
+        more_reserved: u32,
+    }
+    let (src, dst) = (File::open(src)?, File::open(dst)?);
+    let len = src.metadata()?.len();
+    for at in (0..len).step_by(STEP as usize) {
+        let mut request = Request {
+            src_offset: at,
+            src_length: STEP.min(len - at),
+            dest_count: 1,
+            dest_fd: dst.as_raw_fd().into(),
+            dest_offset: at,
+            ..Request::default()
+        };
+        // _IOWR(0x94, 54, struct file_dedupe_range), the head of 24 bytes alone.
+        const FIDEDUPERANGE: libc::Ioctl = 0xc018_9436_u32 as libc::Ioctl;
+        // SAFETY: the request is laid out as the two structs, with the one target that it announces.
+        if unsafe { libc::ioctl(src.as_raw_fd(), FIDEDUPERANGE, &raw mut request) } != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        if request.status != 0 {
+            return Err(io::Error::other(format!("status {}", request.status)));
+        }
+    }
+    Ok(())
+}
+
+/// The bound of a dedupe of what is not in the page cache.
+fn read_both(a: &str, b: &str) -> io::Result<()> {
+    let (a, b) = (File::open(a)?, File::open(b)?);
+    let mut buffer = vec![0; MIB];
+    let mut at = 0;
+    loop {
+        match a.read_at(&mut buffer, at)?.max(b.read_at(&mut buffer, at)?) {
+            0 => return Ok(()),
+            n => at += n as u64,
+        }
+    }
 }
 
 /// The bound of every copy: the same bytes written, from memory.

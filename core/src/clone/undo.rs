@@ -4,7 +4,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::Span;
 use super::reserve::{self, Reserve};
-use crate::compare::equal_prefix;
+use crate::compare::Sides;
 use crate::extents::{Extent, Extents, Sync, pieces_that_may_differ};
 use crate::facts::Kind;
 use crate::range::{Pair, align_down};
@@ -169,10 +169,11 @@ fn size(fd: BorrowedFd<'_>) -> sys::Result<u64> {
 /// Blocks that both use are not read.
 fn difference(a: BorrowedFd<'_>, b: BorrowedFd<'_>, span: Span) -> sys::Result<Option<Span>> {
     let map = |fd| Extents::new(fd, span.from, span.to, Sync::Yes).collect::<sys::Result<Vec<Extent>>>();
+    let mut sides = Sides::new(span.to - span.from);
     let mut found: Option<Span> = None;
     for (from, to) in pieces_that_may_differ(&map(a)?, &map(b)?) {
         let piece = Pair { src: from, dst: from, len: to - from };
-        let equal = equal_prefix(a, b, piece)?;
+        let equal = sides.equal_prefix(a, b, piece)?;
         if equal < piece.len {
             let differs = Span { from: from + equal, to };
             found = Some(found.map_or(differs, |span| span.and(differs)));

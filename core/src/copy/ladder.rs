@@ -1,7 +1,7 @@
 //! Which way the bytes go, and which is next when one is not available here. A pure function.
 
 use super::step::INTERRUPTIONS;
-use super::{readwrite, server, splice};
+use super::{server, splice};
 
 /// A way of moving bytes. Each has a file of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,7 +20,7 @@ impl Way {
         match self {
             Way::Server => server::STEP,
             Way::Splice => splice::STEP,
-            Way::ReadWrite => readwrite::STEP,
+            Way::ReadWrite => crate::buffer::STEP,
         }
     }
 

@@ -13,6 +13,7 @@ mod verify;
 
 use std::os::fd::BorrowedFd;
 
+use crate::cache::Cache;
 use crate::error::{Error, Operation, Result};
 use crate::explain;
 use crate::facts::{Facts, Inode, Kind};
@@ -22,7 +23,7 @@ use crate::report::Report;
 use crate::sys;
 use crate::sys::signal::NoSigxfsz;
 
-pub use options::{Cache, CopyOptions, Server, Sparse};
+pub use options::{CopyOptions, Server, Sparse};
 
 use holes::Segments;
 use ladder::Situation;

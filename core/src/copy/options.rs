@@ -1,5 +1,6 @@
 //! What a caller of a copy may choose.
 
+use crate::cache::Cache;
 use crate::control::Control;
 
 /// What becomes of holes. The bytes are the same each time.
@@ -13,21 +14,6 @@ pub enum Sparse {
     Fill,
     /// Holes stay holes, and whole pages of zeros become holes too.
     Detect,
-}
-
-/// What becomes of the page cache.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-#[non_exhaustive]
-pub enum Cache {
-    /// What was copied stays there, as after any reading and writing.
-    #[default]
-    Keep,
-    /// What the copy brought there goes again, of both files; what was there before stays. The destination is
-    /// written back for that, at some cost in time.
-    ///
-    /// Where the kernel does not say what is cached, nothing of that file is let go: before Linux 6.5, and for a
-    /// source that the caller may neither write nor owns.
-    Neutral,
 }
 
 /// Whether a server may copy by itself what lies on it.

@@ -3,6 +3,7 @@
 use std::cell::OnceCell;
 use std::os::fd::BorrowedFd;
 
+use crate::buffer::Buffer;
 use crate::control::Control;
 use crate::error::{Error, Operation, Result};
 use crate::facts::Kind;
@@ -14,7 +15,6 @@ use crate::sys::{self, Errno};
 use super::holes::{Segment, Segments, zero_runs};
 use super::ladder::{Failure, Situation, Way, choose};
 use super::neutral::{Lost, Neutral};
-use super::readwrite::Buffer;
 use super::server;
 use super::splice::Pipe;
 use super::step::{self, Files, Moved};

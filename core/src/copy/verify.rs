@@ -3,6 +3,7 @@
 
 use std::os::fd::BorrowedFd;
 
+use crate::buffer::{Buffer, STEP};
 use crate::control::Control;
 use crate::error::{Error, Operation, Result};
 use crate::explain;
@@ -10,7 +11,6 @@ use crate::facts::Facts;
 use crate::reason::Reason;
 use crate::sys::{self, Errno};
 
-use super::readwrite::{Buffer, STEP};
 use super::step::INTERRUPTIONS;
 
 /// A descriptor to read again from.

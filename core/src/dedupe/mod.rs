@@ -1,5 +1,6 @@
 //! `dedupe_range`: shares blocks only where the bytes are already equal.
 
+mod blocks;
 mod maps;
 mod patience;
 mod plan;
@@ -11,6 +12,7 @@ mod target;
 
 use std::os::fd::BorrowedFd;
 
+use crate::cache::Cache;
 use crate::control::Control;
 use crate::error::{Error, Operation, Result};
 use crate::explain;
@@ -19,7 +21,7 @@ use crate::range::{Pair, TO_END};
 use crate::reason::Reason;
 
 use run::Run;
-use source::Source;
+use source::{Source, Wishes};
 
 /// A place that may come to share the source's blocks.
 #[derive(Debug, Clone, Copy)]
@@ -75,24 +77,61 @@ impl DedupeResult {
 }
 
 /// Options of [`dedupe_range`].
-#[derive(Debug, Default)]
+#[derive(Debug)]
 #[non_exhaustive]
 pub struct DedupeOptions<'a> {
     /// Progress and cancellation; bytes are counted over all targets.
     pub control: Control<'a>,
+    /// Whether the files' extent maps are compared before and after. Without it `shared` and `already_shared` are
+    /// `None`, and what is shared already is compared again: for files in so many extents that reading their maps
+    /// costs more.
+    pub measure: bool,
+    /// Whether a target that differs goes on to share every run of equal blocks behind the first difference. It must
+    /// be readable for that; of one that is not, steps are shared that are equal as a whole.
+    pub blocks: bool,
+    /// What becomes of the page cache. The kernel itself lets go of a target's pages where it shared, on XFS.
+    pub cache: Cache,
+}
+
+impl Default for DedupeOptions<'_> {
+    fn default() -> Self {
+        DedupeOptions { control: Control::default(), measure: true, blocks: false, cache: Cache::default() }
+    }
 }
 
 impl<'a> DedupeOptions<'a> {
-    /// The defaults.
+    /// The defaults: measured, only up to the first difference, what was read stays cached.
     pub fn new() -> Self {
         Self::default()
     }
 
+    /// The same for one of several calls.
+    pub(crate) fn lend(&mut self) -> DedupeOptions<'_> {
+        DedupeOptions { control: self.control.lend(), ..*self }
+    }
+
     /// Sets progress and cancellation.
     #[must_use]
-    pub fn control(mut self, control: Control<'a>) -> Self {
-        self.control = control;
-        self
+    pub fn control(self, control: Control<'a>) -> Self {
+        Self { control, ..self }
+    }
+
+    /// Sets whether extent maps are compared before and after.
+    #[must_use]
+    pub fn measure(self, measure: bool) -> Self {
+        Self { measure, ..self }
+    }
+
+    /// Sets whether equal blocks behind a difference are shared too.
+    #[must_use]
+    pub fn blocks(self, blocks: bool) -> Self {
+        Self { blocks, ..self }
+    }
+
+    /// Sets what becomes of the page cache.
+    #[must_use]
+    pub fn cache(self, cache: Cache) -> Self {
+        Self { cache, ..self }
     }
 }
 
@@ -102,7 +141,7 @@ impl<'a> DedupeOptions<'a> {
 /// Any number of targets, any length; [`TO_END`] is the rest of the source. One result for each target,
 /// in their order. One target's failure does not disturb another, and that targets differ, or all of
 /// them fail, is no error of the call. A target that differs keeps what was shared before the first
-/// difference, to the block.
+/// difference, to the block; with [`DedupeOptions::blocks`] everything else that is equal is shared too.
 ///
 /// The kernel shares whole blocks. A last partial block is shared where both files end in it; elsewhere
 /// the library compares it, and counts it as compared; where it cannot read the target, the partial
@@ -151,8 +190,9 @@ pub fn dedupe_range(
         return Err(fail(libc::EINVAL, Reason::PastEnd));
     }
     let len = range.within(inode.size).len;
-    let source = Source::new(src, facts, src_off, len, filesystem.block);
-    Run::new(source, targets, options.control).finish()
+    let DedupeOptions { control, measure, blocks, cache } = options;
+    let source = Source::new((src, facts), src_off, len, filesystem.block, Wishes { blocks, cache });
+    Run::new(source, targets, control).finish(measure)
 }
 
 /// What is known of a source that can be asked about; else the refusal.

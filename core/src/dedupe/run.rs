@@ -46,22 +46,41 @@ impl<'a, 'c> Run<'a, 'c> {
         Run { source, targets, control, done: 0 }
     }
 
-    pub(crate) fn finish(mut self) -> Result<Vec<DedupeResult>> {
-        let ours = self.map();
-        for target in &mut self.targets {
-            target.look(&self.source, ours.as_deref());
+    pub(crate) fn finish(mut self, measure: bool) -> Result<Vec<DedupeResult>> {
+        if measure {
+            self.look();
+        } else {
+            self.look_for_holes();
         }
-        drop(ours);
         // Broken off by the caller, or by a signal that ends the process: the rest is not reached.
         let whole = self.share()?.is_continue();
-        let touched = self.targets.iter().any(Target::is_touched);
-        let ours = if touched { self.map() } else { None };
+        if let Some(pages) = &mut self.source.pages {
+            pages.drop_before(u64::MAX);
+        }
+        let again = measure && self.targets.iter().any(Target::is_touched);
+        let ours = if again { self.map(Sync::Yes) } else { None };
         let source = &self.source;
         Ok(self.targets.into_iter().map(|target| target.finish(source, ours.as_deref(), whole)).collect())
     }
 
-    fn map(&self) -> Option<Vec<Extent>> {
-        map(self.source.fd, self.source.offset, self.source.len, Sync::Yes)
+    fn look(&mut self) {
+        let ours = if self.targets.is_empty() { None } else { self.map(Sync::Yes) };
+        for target in &mut self.targets {
+            target.look(&self.source, ours.as_deref());
+        }
+    }
+
+    fn look_for_holes(&mut self) {
+        let mut ours = None;
+        for target in &mut self.targets {
+            let source = &self.source;
+            let map = || map(source.fd, source.offset, source.len, Sync::No);
+            target.look_for_holes(source, || ours.get_or_insert_with(map).as_deref());
+        }
+    }
+
+    fn map(&self, sync: Sync) -> Option<Vec<Extent>> {
+        map(self.source.fd, self.source.offset, self.source.len, sync)
     }
 
     /// Asks for whole blocks, then for what is left behind the last one.
@@ -91,6 +110,7 @@ impl<'a, 'c> Run<'a, 'c> {
         // Where it would have filled a hole it is compared already.
         let left = |target: &&mut Target<'_>| target.active && !target.is_all_compared();
         for target in self.targets.iter_mut().filter(left).filter(|target| !target.ends_with_source) {
+            target.fetch(&mut self.source, body, len);
             target.compare(&mut self.source, body, len);
         }
         Ok(ControlFlow::Continue(()))
@@ -115,8 +135,7 @@ impl<'a, 'c> Run<'a, 'c> {
         if !cold {
             return STEP;
         }
-        let targets = &self.targets;
-        let mut active = targets.iter().filter(|target| target.active);
+        let mut active = self.targets.iter_mut().filter(|target| target.active);
         if at == 0 && end > PEEK && active.any(|target| target.differs_at_once(&mut self.source)) {
             return PEEK.next_multiple_of(self.source.block);
         }
@@ -145,7 +164,7 @@ impl<'a, 'c> Run<'a, 'c> {
                 None => (&units[0], to..end.min(to + STEP)),
             };
             for target in next.targets() {
-                self.targets[*target].fetch_ahead(&self.source, ahead.start, ahead.end);
+                self.targets[*target].fetch_ahead(&mut self.source, ahead.start, ahead.end);
             }
             let done = match unit {
                 Unit::Together(some) => self.ask_together(some, from, to)?,
@@ -154,6 +173,9 @@ impl<'a, 'c> Run<'a, 'c> {
                     ControlFlow::Continue(())
                 }
             };
+            for target in unit.targets() {
+                self.targets[*target].drop_pages(to);
+            }
             if done.is_break() {
                 return Ok(done);
             }
@@ -163,15 +185,17 @@ impl<'a, 'c> Run<'a, 'c> {
                 return Ok(ControlFlow::Break(()));
             }
         }
+        if let Some(pages) = &mut self.source.pages {
+            pages.drop_before(self.source.offset + to);
+        }
         Ok(ControlFlow::Continue(()))
     }
 
     /// In what order `from..to` is asked for.
     fn units(&self, from: u64, to: u64, wanted: impl Fn(&Target<'_>) -> bool) -> Vec<Unit> {
         let active = self.targets.iter().enumerate().filter(|(_, target)| target.active && wanted(target));
-        let (in_parts, together): (Vec<usize>, Vec<usize>) = active
-            .map(|(i, _)| i)
-            .partition(|i| self.targets[*i].parts(from, to).iter().any(|(part, ..)| *part != Part::Ask));
+        let (in_parts, together): (Vec<usize>, Vec<usize>) =
+            active.map(|(i, _)| i).partition(|i| self.targets[*i].is_in_parts(from, to));
         let together = together.chunks(batch(to - from)).map(|some| Unit::Together(some.to_vec()));
         in_parts.into_iter().map(Unit::InParts).chain(together).collect()
     }

@@ -2,6 +2,7 @@
 
 use std::os::fd::BorrowedFd;
 
+use crate::cache::{Cache, Side};
 use crate::explain;
 use crate::facts::Facts;
 use crate::probe::{Ability, ask_dedupe};
@@ -13,6 +14,21 @@ use crate::sys::{self, Errno};
 use super::patience::Patience;
 use super::reader::Reader;
 
+/// What the caller chose that each target asks for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wishes {
+    /// To go on behind a difference.
+    pub(crate) blocks: bool,
+    pub(crate) cache: Cache,
+}
+
+impl Wishes {
+    /// What has to leave the page cache again of a file, if the cache is to stay as it was.
+    pub(crate) fn pages_of<'a>(&self, fd: BorrowedFd<'a>) -> Option<Side<'a>> {
+        (self.cache == Cache::Neutral).then(|| Side::new(fd, u64::MAX))
+    }
+}
+
 /// The source's range, and what all targets need on their way.
 pub(crate) struct Source<'a> {
     pub(crate) fd: BorrowedFd<'a>,
@@ -21,13 +37,23 @@ pub(crate) struct Source<'a> {
     pub(crate) len: u64,
     pub(crate) block: u64,
     pub(crate) reader: Reader,
+    pub(crate) wishes: Wishes,
+    /// What has to leave the page cache again.
+    pub(crate) pages: Option<Side<'a>>,
     patience: Patience,
 }
 
 impl<'a> Source<'a> {
-    pub(crate) fn new(fd: BorrowedFd<'a>, facts: Facts, offset: u64, len: u64, block: u64) -> Self {
+    pub(crate) fn new(
+        (fd, facts): (BorrowedFd<'a>, Facts),
+        offset: u64,
+        len: u64,
+        block: u64,
+        wishes: Wishes,
+    ) -> Self {
         let reader = Reader::new(facts.kind());
-        Source { fd, facts, offset, len, block, reader, patience: Patience::default() }
+        let pages = wishes.pages_of(fd);
+        Source { fd, facts, offset, len, block, reader, wishes, pages, patience: Patience::default() }
     }
 
     /// Asks the kernel to share `from..to` of the range with targets `(descriptor, offset)`. A target whose subvolume

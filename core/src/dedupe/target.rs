@@ -2,6 +2,7 @@
 
 use std::os::fd::BorrowedFd;
 
+use crate::cache::{AHEAD, Side};
 use crate::explain;
 use crate::extents::{Extent, Sync};
 use crate::facts::{Facts, Kind};
@@ -12,7 +13,7 @@ use crate::sys;
 use crate::sys::dedupe::Outcome;
 
 use super::maps::{Maps, map};
-use super::plan::{Part, parts, worth_skipping};
+use super::plan::{PEEK, Part, parts, worth_skipping};
 use super::ranges::Ranges;
 use super::source::Source;
 use super::{DedupeResult, DedupeStatus, DedupeTarget};
@@ -35,7 +36,13 @@ pub(crate) struct Target<'a> {
     asked: bool,
     /// The kernel shared something.
     touched: bool,
-    /// Equal so far.
+    /// A difference was found, and perhaps where.
+    difference: Option<Option<u64>>,
+    /// The last step had a difference: the next will have one too.
+    pub(crate) rough: bool,
+    /// What has to leave the page cache again.
+    pages: Option<Side<'a>>,
+    /// More of it is to be done.
     pub(crate) active: bool,
 }
 
@@ -73,6 +80,9 @@ impl<'a> Target<'a> {
             equal: Ranges::default(),
             asked: false,
             touched: false,
+            difference: None,
+            rough: false,
+            pages: source.wishes.pages_of(target.fd),
             active: failed.is_none(),
             result: failed
                 .map_or_else(DedupeResult::default, |(errno, reason)| DedupeResult::failed(errno, reason)),
@@ -83,12 +93,31 @@ impl<'a> Target<'a> {
     pub(crate) fn look(&mut self, source: &Source<'_>, ours: Option<&[Extent]>) {
         self.before = self.compare_maps(source, ours);
         // Of a range that does not begin on a block nothing is shared: the kernel refuses it.
-        let aligned =
-            [self.range.src, self.range.dst].iter().all(|offset| offset.is_multiple_of(source.block));
-        if let Some(maps) = self.before.as_ref().filter(|_| aligned && self.active) {
+        if let Some(maps) = self.before.as_ref().filter(|_| self.active && self.is_aligned(source)) {
             self.skip = worth_skipping(maps.equal(), self.range.len);
             self.holes = maps.holes.clone();
         }
+    }
+
+    /// Looks only where sharing would fill holes; `ours` is asked for the source's map where that matters. Dirty pages
+    /// are not written back for it. On XFS some of them hide in a hole (see [`Sync::No`]): they are not shared, then.
+    pub(crate) fn look_for_holes<'m>(
+        &mut self,
+        source: &Source<'_>,
+        ours: impl FnOnce() -> Option<&'m [Extent]>,
+    ) {
+        if !self.active || !self.is_aligned(source) {
+            return;
+        }
+        let theirs = map(self.fd, self.range.dst, self.range.len, Sync::No).unwrap_or_default();
+        if theirs.iter().any(Extent::is_hole) {
+            let ours = ours().unwrap_or_default();
+            self.holes = Maps::compare(ours, self.range.src, &theirs, self.range.dst).holes;
+        }
+    }
+
+    fn is_aligned(&self, source: &Source<'_>) -> bool {
+        [self.range.src, self.range.dst].iter().all(|offset| offset.is_multiple_of(source.block))
     }
 
     fn compare_maps(&self, source: &Source<'_>, ours: Option<&[Extent]>) -> Option<Maps> {
@@ -110,8 +139,17 @@ impl<'a> Target<'a> {
         ours: Option<&[Extent]>,
         whole: bool,
     ) -> DedupeResult {
-        if self.active && whole {
-            self.result.status = DedupeStatus::Same;
+        if let Some(pages) = &mut self.pages {
+            pages.drop_before(u64::MAX);
+        }
+        match self.difference {
+            _ if self.active && !whole => self.result.reason = Reason::None,
+            None if self.active => self.result.status = DedupeStatus::Same,
+            Some(at) if self.result.status != DedupeStatus::Failed => {
+                self.result =
+                    DedupeResult { status: DedupeStatus::Differs, differs_at: at, ..DedupeResult::default() };
+            }
+            _ => {}
         }
         self.result.compared = self.equal.prefix();
         let shared = |maps: &Maps| maps.shared(&self.equal);
@@ -131,25 +169,56 @@ impl<'a> Target<'a> {
         parts(from, to, &self.skip, &self.holes)
     }
 
+    /// Whether it needs more than one question.
+    pub(crate) fn is_in_parts(&self, from: u64, to: u64) -> bool {
+        self.rough || self.parts(from, to).iter().any(|(part, ..)| *part != Part::Ask)
+    }
+
     /// Brings what will be compared of `from..to` into the page cache.
-    pub(crate) fn fetch(&self, source: &mut Source<'_>, from: u64, to: u64) {
-        for (_, from, to) in self.parts(from, to).into_iter().filter(|(part, ..)| *part != Part::Skip) {
+    pub(crate) fn fetch(&mut self, source: &mut Source<'_>, from: u64, to: u64) {
+        for (part, from, to) in self.parts(from, to).into_iter().filter(|(part, ..)| *part != Part::Skip) {
+            self.note_pages(source, from, to);
             let Source { reader, fd, facts, offset, .. } = source;
+            // What is read and compared here anyway is not read twice.
+            if reader.reads() && (part == Part::Compare || self.rough) {
+                continue;
+            }
             reader.fetch(*fd, facts, *offset + from, *offset + to);
             reader.fetch(self.fd, &self.facts, self.range.dst + from, self.range.dst + to);
         }
     }
 
     /// Begins to do so for what comes later.
-    pub(crate) fn fetch_ahead(&self, source: &Source<'_>, from: u64, to: u64) {
+    pub(crate) fn fetch_ahead(&mut self, source: &mut Source<'_>, from: u64, to: u64) {
+        if source.reader.reads() {
+            return;
+        }
         for (_, from, to) in self.parts(from, to).into_iter().filter(|(part, ..)| *part != Part::Skip) {
+            self.note_pages(source, from, to);
             source.reader.fetch_ahead(source.fd, source.offset + from, source.offset + to);
             source.reader.fetch_ahead(self.fd, self.range.dst + from, self.range.dst + to);
         }
     }
 
+    /// Sees what of `from..to` is not in the page cache, where that is to stay so.
+    fn note_pages(&mut self, source: &mut Source<'_>, from: u64, to: u64) {
+        if let (Some(ours), Some(theirs)) = (&mut source.pages, &mut self.pages) {
+            // Where files are read the kernel reads ahead.
+            ours.look(self.range.src + from, self.range.src + to + AHEAD);
+            theirs.look(self.range.dst + from, self.range.dst + to + AHEAD);
+        }
+    }
+
+    /// Lets go of what came into the page cache before `to`, or at all when no more is to come.
+    pub(crate) fn drop_pages(&mut self, to: u64) {
+        if let Some(pages) = &mut self.pages {
+            pages.drop_before(if self.active { self.range.dst + to } else { u64::MAX });
+        }
+    }
+
     /// Whether a look at the first bytes shows a difference.
-    pub(crate) fn differs_at_once(&self, source: &mut Source<'_>) -> bool {
+    pub(crate) fn differs_at_once(&mut self, source: &mut Source<'_>) -> bool {
+        self.note_pages(source, 0, PEEK.min(self.range.len));
         source.reader.differ_at_once(source.fd, self.fd, self.range)
     }
 
@@ -163,6 +232,10 @@ impl<'a> Target<'a> {
         for (part, from, to) in self.parts(from, to) {
             if !self.active {
                 return;
+            }
+            if part == Part::Ask && self.rough {
+                self.share_blocks(source, from, to);
+                continue;
             }
             if part == Part::Ask {
                 let outcome = self.ask(source, from, to);
@@ -224,7 +297,11 @@ impl<'a> Target<'a> {
             Outcome::NotReached => {}
             Outcome::Differs => {
                 self.asked = true;
-                self.share_prefix(source, from, to);
+                if source.wishes.blocks {
+                    self.share_blocks(source, from, to);
+                } else {
+                    self.share_prefix(source, from, to);
+                }
             }
             Outcome::Failed(errno) => {
                 let reason = explain::dedupe(errno.0, &source.facts, &self.facts, self.range);
@@ -236,8 +313,8 @@ impl<'a> Target<'a> {
     /// Somewhere in `from..to` there is a difference: shares what comes before.
     fn share_prefix(&mut self, source: &mut Source<'_>, from: u64, to: u64) {
         let piece = self.range.after(from).first(to - from);
-        let Ok(equal) = source.reader.equal_prefix(source.fd, self.fd, piece) else {
-            return self.differs(None);
+        let Ok(equal) = source.reader.sides.equal_prefix(source.fd, self.fd, piece) else {
+            return self.differs(source, None);
         };
         let before = align_down(equal, source.block);
         // That it may be refused changes nothing of the outcome.
@@ -246,20 +323,45 @@ impl<'a> Target<'a> {
         }
         if equal < piece.len {
             self.equal.push(from, from + equal);
-            self.differs(Some(from + equal));
+            self.differs(source, Some(from + equal));
         } else {
             // Somebody has changed it since.
-            self.differs(None);
+            self.differs(source, None);
+        }
+    }
+
+    /// Somewhere in `from..to` there is a difference: shares all blocks that are equal. The kernel compares them again.
+    fn share_blocks(&mut self, source: &mut Source<'_>, from: u64, to: u64) {
+        let piece = self.range.after(from).first(to - from);
+        let Ok(blocks) = source.reader.equal_blocks(source.fd, self.fd, piece, source.block) else {
+            return self.differs(source, None);
+        };
+        self.rough = blocks.first_difference.is_some();
+        if let Some(equal) = blocks.first_difference {
+            self.equal.push(from, from + equal);
+            self.differs(source, Some(from + equal));
+        }
+        for (run, end) in blocks.equal.iter().map(|(run, end)| (from + run, from + end)) {
+            match self.ask(source, run, end) {
+                Outcome::Same => {
+                    self.touched = true;
+                    self.equal.push(run, end);
+                }
+                // Somebody has changed it since.
+                Outcome::Differs => self.differs(source, None),
+                Outcome::NotReached => return,
+                outcome @ Outcome::Failed(_) => return self.take(source, outcome, run, end),
+            }
         }
     }
 
     /// Compares what the kernel is not asked or leaves out, if the target can be read.
     pub(crate) fn compare(&mut self, source: &mut Source<'_>, from: u64, to: u64) {
         let piece = self.range.after(from).first(to - from);
-        let Ok(equal) = source.reader.equal_prefix(source.fd, self.fd, piece) else { return };
+        let Ok(equal) = source.reader.sides.equal_prefix(source.fd, self.fd, piece) else { return };
         self.equal.push(from, from + equal);
         if equal < piece.len {
-            self.differs(Some(from + equal));
+            self.differs(source, Some(from + equal));
         }
     }
 
@@ -268,10 +370,9 @@ impl<'a> Target<'a> {
         self.equal.prefix() == self.range.len
     }
 
-    /// A difference, and where it is if that could be found.
-    fn differs(&mut self, at: Option<u64>) {
-        self.result =
-            DedupeResult { status: DedupeStatus::Differs, differs_at: at, ..DedupeResult::default() };
-        self.active = false;
+    /// A difference, and where it is if that could be found. The first one counts.
+    fn differs(&mut self, source: &Source<'_>, at: Option<u64>) {
+        self.difference.get_or_insert(at);
+        self.active = source.wishes.blocks;
     }
 }

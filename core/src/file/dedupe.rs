@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::os::fd::{AsFd, BorrowedFd};
 
-use crate::control::Control;
 use crate::dedupe::{DedupeOptions, DedupeResult, DedupeStatus, DedupeTarget, dedupe_range};
 use crate::error::{Error, Operation, Result};
 use crate::facts::Inode;
@@ -47,7 +46,7 @@ pub fn dedupe_files<'a, 'b>(
     for (turn, targets) in targets.chunks(TOGETHER).enumerate() {
         let before = job.source.size.saturating_mul((turn * TOGETHER) as u64);
         options.control.part(before, total);
-        job.ask(source.fd(), targets, &mut options.control).map_err(told)?;
+        job.ask(source.fd(), targets, options.lend()).map_err(told)?;
     }
     Ok(job.results)
 }
@@ -62,7 +61,7 @@ struct Job {
 }
 
 impl Job {
-    fn ask(&mut self, source: BorrowedFd<'_>, targets: &[At<'_>], control: &mut Control<'_>) -> Result<()> {
+    fn ask(&mut self, source: BorrowedFd<'_>, targets: &[At<'_>], options: DedupeOptions<'_>) -> Result<()> {
         // Each with the place of its result.
         let mut files = Vec::new();
         let mut named_before = Vec::new();
@@ -89,7 +88,6 @@ impl Job {
         }
         let ranges: Vec<_> =
             files.iter().map(|(_, file)| DedupeTarget { fd: file.as_fd(), offset: 0 }).collect();
-        let options = DedupeOptions { control: control.lend() };
         let results = dedupe_range(source, 0, TO_END, &ranges, options)?;
         for ((at, _), result) in files.iter().zip(results) {
             self.results[*at] = result;

@@ -650,6 +650,9 @@ def dedupe_range(
     length: int | None = None,
     *,
     src_offset: int = 0,
+    measure: bool = True,
+    blocks: bool = False,
+    cache: Literal["keep", "neutral"] = "keep",
     progress: Callable[[int, int | None], object] | None = None,
 ) -> list[DedupeResult]:
     """Make each target share the blocks of src where the bytes are already equal.
@@ -659,6 +662,11 @@ def dedupe_range(
     Offsets and length are bytes; offsets must be multiples of the filesystem's block size, and a length
     of None is the rest of the source. A target that differs keeps what was shared before the first
     difference, to the block.
+
+    measure=False does not compare the files' extent maps before and after: shared and already_shared are
+    None, and what is shared already is compared again. blocks=True goes on behind the first difference and
+    shares every run of equal blocks, of targets that can be read. cache="neutral" lets go of what the call
+    brought into the page cache; the kernel itself lets go of a target's pages where it shared, on XFS.
 
     One target's failure does not disturb another; that targets differ, or all of them fail, raises
     nothing. progress and signals are those of copy_range(), with bytes counted over all targets and steps
@@ -773,6 +781,9 @@ def dedupe_files(
     *,
     src_dir_fd: FileDescriptorLike | None = None,
     dst_dir_fd: FileDescriptorLike | None = None,
+    measure: bool = True,
+    blocks: bool = False,
+    cache: Literal["keep", "neutral"] = "keep",
     progress: Callable[[int, int | None], object] | None = None,
 ) -> list[DedupeResult]:
     """Make each of some files share the blocks of src where it is its equal.
@@ -785,7 +796,7 @@ def dedupe_files(
     A target of another size differs, and nothing of it is shared. Another name of a file that was asked
     before, or of src itself, is the same without being asked.
 
-    progress and signals are those of dedupe_range().
+    measure, blocks, cache, progress and signals are those of dedupe_range().
 
     Raises OSError, with the attributes reason and report, for the call as a whole, with no target touched: as
     dedupe_range() does, and where src cannot be opened.

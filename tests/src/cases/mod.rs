@@ -28,6 +28,7 @@ mod copy_elsewhere;
 mod copy_holes;
 mod copy_options;
 mod dedupe;
+mod dedupe_options;
 mod dedupe_refused;
 mod dedupe_special;
 mod descriptors;
@@ -79,6 +80,7 @@ pub(crate) fn all() -> Vec<Case> {
         copy_elsewhere::cases(),
         both::cases(),
         dedupe::cases(),
+        dedupe_options::cases(),
         dedupe_refused::cases(),
         dedupe_special::cases(),
         descriptors::cases(),
