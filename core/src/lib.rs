@@ -38,8 +38,8 @@
 //!
 //! The range verbs work on the caller's descriptors, which are never closed, repositioned or duplicated,
 //! and never open their files again: closing any descriptor of a file would drop the process's POSIX
-//! locks on it (fcntl(2)). Files are never mapped. There are no hidden threads, no log, and no
-//! environment variables.
+//! locks on it (fcntl(2)). Files are never mapped. There are no hidden threads (the tree verbs have as
+//! many as the caller says, which are gone when they return), no log, and no environment variables.
 //!
 //! # Errors and reasons
 //!
