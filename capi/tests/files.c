@@ -1,4 +1,6 @@
 /* Whole files by their paths, and stages. */
+#include <sys/prctl.h>
+
 #include "check.h"
 
 static int dir;
@@ -391,6 +393,52 @@ static void detects_a_change(void)
     CHECK_INT(exists("changed"), 0);
 }
 
+static pid_t child;
+
+/* A child has the descriptors of its parent, as one that another thread forks meanwhile would. */
+static int forks(void *user, uint64_t done, uint64_t total)
+{
+    (void)user;
+    (void)done;
+    (void)total;
+    if (child == 0) {
+        child = fork();
+        if (child == 0) {
+            /* Also where the test fails. */
+            prctl(PR_SET_PDEATHSIG, SIGKILL);
+            for (;;)
+                pause();
+        }
+        CHECK(child > 0);
+    }
+    return 0;
+}
+
+static void nothing_is_held_afterwards(void)
+{
+    struct xtent_file_options options = XTENT_FILE_OPTIONS_INIT;
+    struct xtent_copy_options copy = XTENT_COPY_OPTIONS_INIT;
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    int writer, status;
+
+    place();
+    copy.progress = forks;
+    options.copy = &copy;
+    options.flags = XTENT_FILE_REPLACE;
+    for (options.stable = XTENT_STABLE_LOCK; options.stable <= XTENT_STABLE_LEASE; options.stable++) {
+        if (options.stable == XTENT_STABLE_LEASE && strcmp(type, "overlay") == 0)
+            continue;
+        child = 0;
+        CHECK_INT(xtent_copy_file(dir, "src", dir, "dst", &options, NULL), 0);
+        writer = openat(dir, "src", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+        CHECK(writer >= 0);
+        CHECK_INT(fcntl(writer, F_OFD_SETLK, &lock), 0);
+        close(writer);
+        CHECK_INT(kill(child, SIGKILL), 0);
+        CHECK_INT(waitpid(child, &status, 0), child);
+    }
+}
+
 static const struct test tests[] = {
     {"copies-and-clones", copies_and_clones},
     {"links-are-not-followed", links_are_not_followed},
@@ -402,6 +450,7 @@ static const struct test tests[] = {
     {"dedupes", dedupes},
     {"stable-sources", stable_sources},
     {"detects-a-change", detects_a_change},
+    {"nothing-is-held-afterwards", nothing_is_held_afterwards},
 };
 
 MAIN(tests)

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use xtent::{FileOptions, Reason, Stable, copy_file};
 use xtent_tests::{Filesystem, scratch};
 
-use crate::writer::{CHANGE, Fared, Manner, Means, moment, prepare, write};
+use crate::writer::{CHANGE, Fared, Manner, Means, Signs, moment, prepare, write};
 use crate::{Plan, Tally, pair, say};
 
 /// One kind of case.
@@ -56,13 +56,11 @@ pub(crate) fn run(plan: &Plan, tally: &mut Tally) {
     let of_one_round: u64 = KINDS.iter().map(|kind| kind.weight).sum::<u64>() * 9 - 3 * 4;
     let times = plan.cases.div_ceil(of_one_round);
     let (mut copies, mut control, mut torn, mut seed) = (0, 0, 0, plan.seed);
-    for (from, to) in pairs {
-        for means in MEANS {
-            for kind in &KINDS {
-                if kind.stable == Stable::Snapshot && from.name == "ext4" {
-                    continue;
-                }
-                if plan.time_is_up() {
+    // The filesystems innermost, so that each has its share where the time ends first.
+    for means in MEANS {
+        for kind in &KINDS {
+            for (from, to) in &pairs {
+                if kind.stable == Stable::Snapshot && from.name == "ext4" || plan.time_is_up() {
                     continue;
                 }
                 seed += 1;
@@ -120,18 +118,19 @@ fn storm(
     let (src, dst) = (here.path().join("live"), there.path().join("copy"));
     prepare(&src);
     let mut counts = Counts::default();
-    let stop = AtomicBool::new(false);
+    let signs = Signs::default();
     let writer = std::thread::scope(|scope| {
-        let writer = scope.spawn(|| write(&src, means, kind.manner, seed, &stop));
-        // The first records.
-        std::thread::sleep(Duration::from_millis(20));
+        let writer = scope.spawn(|| write(&src, means, kind.manner, seed, &signs));
+        while !signs.begun.load(Ordering::Relaxed) && !writer.is_finished() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
         for _ in 0..times {
             if plan.time_is_up() {
                 break;
             }
             one(&src, &dst, means, kind, &mut counts);
         }
-        stop.store(true, Ordering::Relaxed);
+        signs.stop.store(true, Ordering::Relaxed);
         writer.join().expect("the writer")
     });
     counts.writer = writer;

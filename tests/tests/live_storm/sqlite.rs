@@ -15,9 +15,6 @@ use xtent_tests::{Filesystem, scratch};
 
 use crate::{Plan, Tally, pair, say};
 
-/// So often both files are taken again before the storm gives up on a case.
-const TRIES: u64 = 10_000;
-
 pub(crate) fn run(plan: &Plan, tally: &mut Tally) {
     let Some(mut checker) = Program::start(&["check"]) else {
         return tally.skipped("live_storm/sqlite", "there is no Python with sqlite3");
@@ -55,7 +52,8 @@ fn storm(
         }
         let copy = Files::new(there.path(), suffix);
         let snapshot = Files::new(taken.path(), suffix);
-        restarts += live.take(&snapshot);
+        let Some(again) = live.take(&snapshot, plan) else { break };
+        restarts += again;
         snapshot.copy_to(&copy);
         cases += 1;
         let verdict = checker.ask(&copy.database);
@@ -99,9 +97,13 @@ impl Files {
         [&self.database, &self.log]
     }
 
-    /// Snapshots of one moment; says how often they had to be taken again.
-    fn take(&self, to: &Files) -> u64 {
-        for again in 0..TRIES {
+    /// Snapshots of one moment; says how often they had to be taken again. None where the time is up before the
+    /// database was quiet for as long as two clones take.
+    fn take(&self, to: &Files, plan: &Plan) -> Option<u64> {
+        for again in 0.. {
+            if again > 0 && plan.time_is_up() {
+                break;
+            }
             to.remove();
             let before = stamp(&self.database);
             // A clone is a snapshot that has a name, and takes no longer however large the file is.
@@ -112,10 +114,10 @@ impl Files {
                 done => drop(done.unwrap()),
             }
             if stamp(&self.database) == before {
-                return again;
+                return Some(again);
             }
         }
-        panic!("the database was never quiet for as long as two clones take");
+        None
     }
 
     fn copy_to(&self, to: &Files) {

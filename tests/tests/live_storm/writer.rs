@@ -84,14 +84,21 @@ pub(crate) fn prepare(path: &Path) {
     file.sync_all().unwrap();
 }
 
+/// When to stop, which the writer is told, and that it has begun, which it tells.
+#[derive(Default)]
+pub(crate) struct Signs {
+    pub(crate) begun: AtomicBool,
+    pub(crate) stop: AtomicBool,
+}
+
 /// Writes until told to stop.
-pub(crate) fn write(path: &Path, means: Means, manner: Manner, seed: u64, stop: &AtomicBool) -> Fared {
+pub(crate) fn write(path: &Path, means: Means, manner: Manner, seed: u64, signs: &Signs) -> Fared {
     let mut random = Random(seed);
     let mut fared = Fared::default();
     let begin = Instant::now();
     let mut next = 1;
     let mut stamp = Stamp::open(path, means);
-    while !stop.load(Ordering::Relaxed) {
+    while !signs.stop.load(Ordering::Relaxed) {
         if manner == Manner::OpensForBursts {
             let opening = Instant::now();
             stamp = Stamp::open(path, means);
@@ -119,6 +126,7 @@ pub(crate) fn write(path: &Path, means: Means, manner: Manner, seed: u64, stop: 
             // Closes before the pause.
             stamp = Stamp::Closed;
         }
+        signs.begun.store(true, Ordering::Relaxed);
         std::thread::sleep(Duration::from_micros(pause));
     }
     fared.time = begin.elapsed();
