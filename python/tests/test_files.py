@@ -287,11 +287,12 @@ def test_a_source_that_changes(place: Place, src: Path) -> None:
     assert raised.value.errno in (errno.ESTALE, errno.EOPNOTSUPP)
     assert not dst.exists()
 
+
 def test_how_bytes_are_moved(place: Place) -> None:
     hole = place.sparse("sparse", 4 * BLOCK, {BLOCK: noise(BLOCK)})
     kept = xtent.copy_file(hole, place.path / "kept")
     filled = xtent.copy_file(hole, place.path / "filled", sparse="fill", cache="neutral", server="allow")
-    assert filled == xtent.Report(bytes_copied=4 * BLOCK)
+    assert filled.bytes_copied == 4 * BLOCK
     assert kept.bytes_copied + kept.bytes_hole == 4 * BLOCK
     assert (place.path / "kept").read_bytes() == (place.path / "filled").read_bytes()
     with pytest.raises(ValueError, match="sparse must be"):
