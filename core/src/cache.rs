@@ -37,11 +37,13 @@ pub(crate) struct Side<'a> {
     /// Looked at up to here.
     looked: u64,
     windows: VecDeque<Window>,
+    /// What did not go when it was to: the kernel is still reading it.
+    late: Vec<Window>,
 }
 
 impl<'a> Side<'a> {
     pub(crate) fn new(fd: BorrowedFd<'a>, size: u64) -> Self {
-        Side { fd, size, looked: 0, windows: VecDeque::new() }
+        Side { fd, size, looked: 0, windows: VecDeque::new(), late: Vec::new() }
     }
 
     pub(crate) fn look(&mut self, from: u64, to: u64) {
@@ -55,7 +57,24 @@ impl<'a> Side<'a> {
 
     /// Lets go of what came in before `at`.
     pub(crate) fn drop_before(&mut self, at: u64) {
-        self.passed(at).iter().for_each(|window| window.drop_from(self.fd));
+        for window in self.passed(at) {
+            window.drop_from(self.fd);
+            if window.left(self.fd) > 0 {
+                self.late.push(window);
+            }
+        }
+    }
+
+    /// Tries again with what did not go, and says how many pages still do not.
+    pub(crate) fn drop_late(&mut self) -> u64 {
+        let mut all = 0;
+        self.late.retain(|window| {
+            window.drop_from(self.fd);
+            let left = window.left(self.fd);
+            all += left;
+            left > 0
+        });
+        all
     }
 
     /// The windows that end before `at`.
@@ -106,6 +125,12 @@ impl Window {
             _ if from < to => self.absent.push((from, to)),
             _ => {}
         }
+    }
+
+    /// How many pages of it are there all the same.
+    fn left(&self, fd: BorrowedFd<'_>) -> u64 {
+        let cached = |(from, to): &(u64, u64)| sys::cache::cached_pages(fd, *from, to - from).unwrap_or(0);
+        self.absent.iter().map(cached).sum()
     }
 
     pub(crate) fn drop_from(&self, fd: BorrowedFd<'_>) {

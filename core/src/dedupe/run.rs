@@ -1,19 +1,25 @@
 //! One dedupe on its way: the source's range in steps, each asked of all targets that are still equal.
 
 use std::ops::ControlFlow;
+use std::time::Duration;
 
 use crate::control::Control;
 use crate::error::{Error, Operation, Result};
 use crate::extents::{Extent, Sync};
 use crate::range::align_down;
+use crate::sys;
 use crate::sys::dedupe::Outcome;
 
 use super::maps::map;
+use super::patience::Patience;
 use super::plan::{COLD_STEP, PEEK, Part, STEP, batch};
 use super::reader::is_cached;
 use super::source::Source;
 use super::target::Target;
 use super::{DedupeResult, DedupeTarget};
+
+/// So long the kernel may take to read some of what is read ahead.
+const READING: Duration = Duration::from_millis(20);
 
 pub(crate) struct Run<'a, 'c> {
     source: Source<'a>,
@@ -54,13 +60,27 @@ impl<'a, 'c> Run<'a, 'c> {
         }
         // Broken off by the caller, or by a signal that ends the process: the rest is not reached.
         let whole = self.share()?.is_continue();
-        if let Some(pages) = &mut self.source.pages {
-            pages.drop_before(u64::MAX);
-        }
+        self.drop_pages();
         let again = measure && self.targets.iter().any(Target::is_touched);
         let ours = if again { self.map(Sync::Yes) } else { None };
         let source = &self.source;
         Ok(self.targets.into_iter().map(|target| target.finish(source, ours.as_deref(), whole)).collect())
+    }
+
+    /// Lets go of all that came into the page cache. What was read ahead for nothing, behind a difference, may still be on
+    /// its way there, and goes only then: that is waited for as long as it gets less.
+    fn drop_pages(&mut self) {
+        let Some(ours) = &mut self.source.pages else { return };
+        ours.drop_before(u64::MAX);
+        self.targets.iter_mut().for_each(|target| target.drop_pages(u64::MAX));
+        let mut patience = Patience::default();
+        let mut before = u64::MAX;
+        loop {
+            let left = ours.drop_late() + self.targets.iter_mut().map(Target::drop_late).sum::<u64>();
+            let Some(pause) = patience.next().filter(|_| 0 < left && left < before) else { return };
+            before = left;
+            sys::sleep::sleep(pause.max(READING));
+        }
     }
 
     fn look(&mut self) {

@@ -139,9 +139,6 @@ impl<'a> Target<'a> {
         ours: Option<&[Extent]>,
         whole: bool,
     ) -> DedupeResult {
-        if let Some(pages) = &mut self.pages {
-            pages.drop_before(u64::MAX);
-        }
         match self.difference {
             _ if self.active && !whole => self.result.reason = Reason::None,
             None if self.active => self.result.status = DedupeStatus::Same,
@@ -212,8 +209,13 @@ impl<'a> Target<'a> {
     /// Lets go of what came into the page cache before `to`, or at all when no more is to come.
     pub(crate) fn drop_pages(&mut self, to: u64) {
         if let Some(pages) = &mut self.pages {
-            pages.drop_before(if self.active { self.range.dst + to } else { u64::MAX });
+            pages.drop_before(if self.active { self.range.dst.saturating_add(to) } else { u64::MAX });
         }
+    }
+
+    /// Tries again with what did not go, and says how many pages still do not.
+    pub(crate) fn drop_late(&mut self) -> u64 {
+        self.pages.as_mut().map_or(0, Side::drop_late)
     }
 
     /// Whether a look at the first bytes shows a difference.
