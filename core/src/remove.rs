@@ -1,4 +1,5 @@
-//! Removing a whole directory, by descriptors: nothing outside of it, whatever is renamed or linked meanwhile.
+//! Removing a whole directory, by descriptors: nothing outside of it, whatever is renamed or linked meanwhile, and nothing
+//! that is mounted in it.
 
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
@@ -13,11 +14,16 @@ use crate::sys::{self, Errno};
 pub(crate) fn tree(root: BorrowedFd<'_>) -> sys::Result<()> {
     // It may be final already; where it is not the caller's, that shows below.
     sys::metadata::chmod(root, 0o700).ok();
+    let here = Place::of(root)?;
     let mut directories = vec![PathBuf::new()];
     let mut next = 0;
     while let Some(path) = directories.get(next).cloned() {
         next += 1;
         let dir = beneath::directory(root, &path).or_else(|errno| opened(root, &path, errno))?;
+        if Place::of(dir.as_fd())? != here {
+            // As rmdir(2) says of it.
+            return Err(Errno(libc::EBUSY));
+        }
         empty(dir.as_fd(), &path, &mut directories)?;
     }
     for path in directories[1..].iter().rev() {
@@ -25,6 +31,24 @@ pub(crate) fn tree(root: BorrowedFd<'_>) -> sys::Result<()> {
         sys::dir::remove(dir.as_fd(), &name)?;
     }
     Ok(())
+}
+
+/// Through which mount a directory is reached. Whoever owns a directory may rename it to a hidden name with all that is
+/// mounted in it.
+#[derive(PartialEq, Eq)]
+struct Place {
+    mount: Option<u64>,
+    /// Where the kernel does not tell the mount, before Linux 5.8. There a btrfs subvolume is another place, and stays.
+    device: Option<u64>,
+}
+
+impl Place {
+    fn of(dir: BorrowedFd<'_>) -> sys::Result<Place> {
+        Ok(match sys::stat::mount(dir)? {
+            Some(mount) => Place { mount: Some(mount), device: None },
+            None => Place { mount: None, device: Some(sys::stat::fstat(dir)?.st_dev) },
+        })
+    }
 }
 
 /// Once more where the directory's own mode denies it: it is the caller's.

@@ -411,3 +411,41 @@ fn a_hostile_neighbour_leads_nowhere() {
         }
     }
 }
+
+/// Who owns the destination's directory may give a hidden name to a directory of its own in which root mounted something.
+#[test]
+fn what_is_mounted_in_a_leftover_stays() {
+    for fs in filesystems() {
+        let dir = scratch(fs);
+        let (src, dst) = (dir.path().join("src"), dir.path().join("dst"));
+        fs::create_dir_all(src.join("a")).expect("directories");
+        fs::write(src.join("a/file"), "contents").expect("a file");
+        let mut hidden = None;
+        let mut progress = |_, _| {
+            let names =
+                fs::read_dir(dir.path()).expect("a directory").map(|entry| entry.expect("an entry").path());
+            let mut names = names
+                .filter(|path| path.file_name().is_some_and(|name| name.as_bytes().starts_with(b".xtent-")));
+            hidden = names.next();
+            ControlFlow::Break(())
+        };
+        let control = Control::new().progress(&mut progress);
+        copy_tree(&src, &dst, TreeOptions::new().threads(1).control(control)).expect_err("cancelled");
+        let mounted = hidden.expect("a hidden name").join("left/mounted");
+        fs::create_dir_all(&mounted).expect("directories");
+        let kind = c"tmpfs".as_ptr();
+        // SAFETY: all strings end with a zero; tmpfs needs no data.
+        if unsafe { libc::mount(kind, path_c(&mounted).as_ptr(), kind, 0, std::ptr::null()) } != 0 {
+            return skip("what_is_mounted_in_a_leftover_stays", "mounting needs root");
+        }
+        fs::write(mounted.join("precious"), "precious").expect("a file");
+        let copied = copy_tree(&src, &dst, TreeOptions::new());
+        let kept = fs::read(mounted.join("precious"));
+        // SAFETY: the path ends with a zero.
+        assert_eq!(unsafe { libc::umount2(path_c(&mounted).as_ptr(), 0) }, 0);
+        copied.expect("copied under another hidden name");
+        assert_eq!(kept.expect("still there"), b"precious", "{fs}");
+        copy_tree(&src, &dst, TreeOptions::new().replace(true)).expect("copied again");
+        assert_eq!(hidden_names(dir.path()), 0, "{fs}: a leftover with nothing mounted in it goes");
+    }
+}

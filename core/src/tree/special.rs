@@ -9,26 +9,43 @@ use crate::sys::{self, Errno};
 /// No symbolic link is longer (PATH_MAX).
 const LONGEST: usize = 4096;
 
-/// Makes `name` in `dst` what it is in `src`; says what could not be kept.
+/// Makes `name` in `dst` what it is in `src`; says what could not be kept. After an error nothing has the name.
 pub(super) fn make(
     (src, stat): (BorrowedFd<'_>, &libc::stat64),
     dst: BorrowedFd<'_>,
     name: &CStr,
 ) -> sys::Result<Preserve> {
-    let is_link = stat.st_mode & libc::S_IFMT == libc::S_IFLNK;
-    if is_link {
+    create((src, stat), dst, name)?;
+    dress((src, stat), dst, name).inspect_err(|_| {
+        sys::names::unlink(dst, name).ok();
+    })
+}
+
+fn create((src, stat): (BorrowedFd<'_>, &libc::stat64), dst: BorrowedFd<'_>, name: &CStr) -> sys::Result<()> {
+    if is_link(stat) {
         let mut target = vec![0; LONGEST];
         let len = sys::special::read_link(src, name, &mut target)?;
         target.truncate(len);
         let target = CString::new(target).map_err(|_| Errno(libc::EIO))?;
-        sys::special::symlink(&target, dst, name)?;
+        sys::special::symlink(&target, dst, name)
     } else {
-        sys::special::node(dst, name, stat.st_mode & libc::S_IFMT | 0o600, stat.st_rdev)?;
+        sys::special::node(dst, name, stat.st_mode & libc::S_IFMT | 0o600, stat.st_rdev)
     }
+}
+
+fn is_link(stat: &libc::stat64) -> bool {
+    stat.st_mode & libc::S_IFMT == libc::S_IFLNK
+}
+
+fn dress(
+    (src, stat): (BorrowedFd<'_>, &libc::stat64),
+    dst: BorrowedFd<'_>,
+    name: &CStr,
+) -> sys::Result<Preserve> {
     let mut job = Dress { stat, dst, name, unkept: Preserve::NONE };
     job.owner()?;
     let acls = job.attributes(src)?;
-    if !is_link {
+    if !is_link(stat) {
         sys::metadata::chmod_at(dst, name, job.mode())?;
     }
     for (acl, value) in acls {

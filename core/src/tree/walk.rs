@@ -363,9 +363,6 @@ impl Walk<'_, '_> {
             }
             match self.directory(&path, mount, &mut left) {
                 Ok(()) => {}
-                Err(Errno(libc::ENOENT | libc::ELOOP | libc::ENOTDIR)) if !path.as_os_str().is_empty() => {
-                    self.job.told().report.vanished += 1;
-                }
                 Err(errno) => self.job.refuse(path, errno),
             }
         }
@@ -373,7 +370,14 @@ impl Walk<'_, '_> {
 
     fn directory(&mut self, path: &Path, mount: Option<u64>, left: &mut Vec<PathBuf>) -> sys::Result<()> {
         let job = self.job;
-        let src = beneath::directory(job.src, path)?;
+        let src = match beneath::directory(job.src, path) {
+            // It is gone since it was listed, or something else has its name.
+            Err(Errno(libc::ENOENT | libc::ELOOP | libc::ENOTDIR)) if !path.as_os_str().is_empty() => {
+                job.told().report.vanished += 1;
+                return Ok(());
+            }
+            opened => opened?,
+        };
         let stat = sys::stat::fstat(src.as_fd())?;
         if !path.as_os_str().is_empty() {
             let (parent, name) = beneath::parent(job.dst, path)?;
