@@ -5,7 +5,7 @@ use crate::range::Pair;
 use crate::sys;
 use crate::sys::page::page_size;
 
-use super::step::{Files, Moved, all};
+use super::step::{Files, Interruptions, Moved, all};
 
 impl Buffer {
     /// Reads as much of the range as there is room for; nothing at the end of the source.
@@ -17,9 +17,9 @@ impl Buffer {
     }
 
     /// Moves as much of the range as there is room for.
-    pub(crate) fn step(&mut self, files: Files<'_>, range: Pair) -> Moved {
+    pub(crate) fn step(&mut self, files: Files<'_>, range: Pair, interruptions: &mut Interruptions) -> Moved {
         match self.read(files, range) {
-            Ok(bytes) => all(range.first(bytes.len() as u64), |done, at| {
+            Ok(bytes) => all(range.first(bytes.len() as u64), interruptions, |done, at| {
                 sys::io::pwrite(files.dst, &bytes[done as usize..], at)
             }),
             Err(errno) => Moved::nothing_but(errno),

@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use crate::range::Pair;
 use crate::sys;
 
-use super::step::{Files, Moved, all};
+use super::step::{Files, Interruptions, Moved, all};
 
 /// What a pipe is to hold, and so one step. More does not go faster, and an unprivileged user may not have more
 /// (/proc/sys/fs/pipe-max-size).
@@ -27,7 +27,7 @@ impl Pipe {
     }
 
     /// Moves at most [`STEP`] bytes. After a failure something may be left in the pipe.
-    pub(crate) fn step(&self, files: Files<'_>, range: Pair) -> Moved {
+    pub(crate) fn step(&self, files: Files<'_>, range: Pair, interruptions: &mut Interruptions) -> Moved {
         let (read, write) = (self.read.as_fd(), self.write.as_fd());
         let range = range.first(STEP);
         // The pipe is empty and nobody else has it: neither call waits for room, or for bytes.
@@ -35,7 +35,7 @@ impl Pipe {
             Ok(n) => n as u64,
             Err(errno) => return Moved::nothing_but(errno),
         };
-        let moved = all(range.first(filled), |done, at| {
+        let moved = all(range.first(filled), interruptions, |done, at| {
             sys::splice::pipe_to_file(read, files.dst, at, (filled - done) as usize)
         });
         // The pages in the pipe are those of the file. When it was cut shorter meanwhile, the rest of its last page

@@ -17,7 +17,7 @@ use super::ladder::{Failure, Situation, Way, choose};
 use super::neutral::{Lost, Neutral};
 use super::server;
 use super::splice::Pipe;
-use super::step::{self, Files, Moved};
+use super::step::{self, Files, Interruptions, Moved};
 
 /// Why a copy does not go on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -156,22 +156,24 @@ impl<'a, 'c> Transfer<'a, 'c> {
     fn data(&mut self, len: u64) -> Step {
         let end = self.rest().src + len;
         let situation = Situation { len, ..self.situation };
-        let mut interruptions = 0;
+        let mut interruptions = Interruptions::default();
         while self.rest().src < end {
             self.go_on()?;
             let next = self.rest().first(end - self.rest().src);
             let Some(way) = choose(&situation, &self.failures) else { return Err(self.last_failure()) };
             let next = next.first(way.step());
             self.about_to_move(next);
-            let moved = self.step(way, next);
+            let moved = self.step(way, next, &mut interruptions);
             self.arrived(way, moved.bytes);
             match moved.failed {
                 None if moved.bytes == 0 => return Err(Stop::EndOfSource),
-                None => {}
-                Some(Errno(libc::EINTR)) if moved.bytes > 0 || interruptions < way.interruptions() => {}
-                Some(errno) => self.failures.push((way, errno.0)),
+                None => interruptions.end(),
+                Some(errno) if interruptions.bear(errno, way.interruptions()) => {}
+                Some(errno) => {
+                    self.failures.push((way, errno.0));
+                    interruptions.end();
+                }
             }
-            interruptions = if moved.bytes > 0 { 0 } else { interruptions + 1 };
             if moved.bytes > 0 {
                 self.tell()?;
             }
@@ -179,20 +181,20 @@ impl<'a, 'c> Transfer<'a, 'c> {
         Ok(())
     }
 
-    fn step(&mut self, way: Way, next: Pair) -> Moved {
+    fn step(&mut self, way: Way, next: Pair, interruptions: &mut Interruptions) -> Moved {
         let files = self.files;
         match way {
             Way::Server => server::step(files, next),
             Way::Splice => match self.pipe.take().map_or_else(Pipe::new, Ok) {
                 Ok(pipe) => {
-                    let moved = pipe.step(files, next);
+                    let moved = pipe.step(files, next, interruptions);
                     // What a failure left in it must not come before the next bytes.
                     self.pipe = moved.failed.is_none().then_some(pipe);
                     moved
                 }
                 Err(errno) => Moved::nothing_but(errno),
             },
-            Way::ReadWrite => self.buffer().step(files, next),
+            Way::ReadWrite => self.buffer().step(files, next, interruptions),
         }
     }
 
@@ -368,13 +370,11 @@ impl<'a, 'c> Transfer<'a, 'c> {
         &self,
         mut call: impl FnMut(Files<'a>) -> sys::Result<usize>,
     ) -> std::result::Result<usize, Stop> {
-        let mut interruptions = 0;
+        let mut interruptions = Interruptions::default();
         loop {
             self.go_on()?;
             match call(self.files) {
-                Err(Errno(libc::EINTR)) if interruptions < Way::ReadWrite.interruptions() => {
-                    interruptions += 1
-                }
+                Err(errno) if interruptions.bear(errno, step::INTERRUPTIONS) => {}
                 done => return Ok(done?),
             }
         }

@@ -11,7 +11,7 @@ use crate::facts::Facts;
 use crate::reason::Reason;
 use crate::sys::{self, Errno};
 
-use super::step::INTERRUPTIONS;
+use super::step::{INTERRUPTIONS, Interruptions};
 
 /// A descriptor to read again from.
 pub(crate) struct Again<'a> {
@@ -61,18 +61,19 @@ fn past_the_cache(again: &Again<'_>) -> bool {
 /// Reads a step, less only at the end of the file. A descriptor that is O_DIRECT has to begin on a block again: a short
 /// read that does not end there was the end.
 fn fill<'b>(buffer: &'b mut Buffer, file: BorrowedFd<'_>, at: u64) -> sys::Result<&'b [u8]> {
-    let mut interruptions = 0;
+    let mut interruptions = Interruptions::default();
     let mut filled = 0;
     while filled < STEP {
         match sys::io::pread(file, &mut buffer.first(STEP)[filled as usize..], at + filled) {
             Ok(0) => break,
             Ok(n) => {
                 filled += n as u64;
+                interruptions.end();
                 if !n.is_multiple_of(sys::page::page_size()) {
                     break;
                 }
             }
-            Err(Errno(libc::EINTR)) if interruptions < INTERRUPTIONS => interruptions += 1,
+            Err(errno) if interruptions.bear(errno, INTERRUPTIONS) => {}
             Err(errno) => return Err(errno),
         }
     }

@@ -2,6 +2,7 @@
 
 mod cache;
 mod changing;
+mod signals;
 mod threads;
 
 use std::fs::File;
