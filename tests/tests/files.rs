@@ -477,6 +477,34 @@ fn without_o_tmpfile_a_hidden_name_does_it() {
     });
 }
 
+/// A child process that has what this one has open, and does nothing until it is dropped.
+struct Forked(libc::pid_t);
+
+impl Forked {
+    fn new() -> Forked {
+        // SAFETY: the child only waits, which is safe beside locks that other threads held.
+        let pid = unsafe { libc::fork() };
+        if pid == 0 {
+            loop {
+                // SAFETY: takes nothing.
+                unsafe { libc::pause() };
+            }
+        }
+        assert!(pid > 0, "fork: {}", std::io::Error::last_os_error());
+        Forked(pid)
+    }
+}
+
+impl Drop for Forked {
+    fn drop(&mut self) {
+        // SAFETY: the child is ours, and nobody else waits for it.
+        unsafe {
+            libc::kill(self.0, libc::SIGKILL);
+            libc::waitpid(self.0, std::ptr::null_mut(), 0);
+        }
+    }
+}
+
 #[test]
 fn a_leftover_is_cleared_by_the_next_run_and_one_of_somebody_alive_is_not() {
     everywhere(|fs, dir| {
@@ -484,22 +512,29 @@ fn a_leftover_is_cleared_by_the_next_run_and_one_of_somebody_alive_is_not() {
         fs::write(&dst, "old").unwrap();
         let replace = || copy_file(&src, &dst, FileOptions::new().replace(true)).unwrap();
         let hidden = || names(dir).into_iter().filter(|name| name.starts_with(".xtent-")).collect::<Vec<_>>();
-        // A run that ends between the link and the rename: what its kill would leave.
+        // A run that ends between the link and the rename: what its kill would leave. A child that is forked meanwhile has
+        // its descriptors for as long as it lives.
+        let mut child = None;
         let done = watched(
             "a_leftover_is_cleared_by_the_next_run_and_one_of_somebody_alive_is_not",
             || copy_file(&src, &dst, FileOptions::new().replace(true)).unwrap_err(),
             |call| match call.number {
-                libc::SYS_renameat | libc::SYS_unlinkat => Verdict::Fail(libc::EIO),
+                libc::SYS_renameat | libc::SYS_unlinkat => {
+                    child.get_or_insert_with(Forked::new);
+                    Verdict::Fail(libc::EIO)
+                }
                 _ => Verdict::Allow,
             },
         );
         let Some(error) = done else { return };
+        assert!(child.is_some(), "{fs}");
         assert_eq!(error.errno, libc::EIO);
         assert_eq!(fs::read_to_string(&dst).unwrap(), "old", "{fs}");
         let leftover = hidden();
         assert_eq!(leftover.len(), 1, "{fs}");
         replace();
         assert_eq!(names(dir), ["dst", "src"], "{fs}");
+        drop(child);
 
         // The same name, with a lock as somebody alive has it.
         let path = dir.join(&leftover[0]);

@@ -45,6 +45,13 @@ pub(crate) fn hold(file: BorrowedFd<'_>, dir: BorrowedFd<'_>, name: &CStr) -> sy
     if is_named(file, dir, name)? { Ok(()) } else { Err(Errno(libc::EEXIST)) }
 }
 
+/// Marks it as nobody's again: it is published, or what is left of it may be cleared. Closing it would do so only once all
+/// children are gone that the program forked meanwhile.
+pub(crate) fn let_go(file: BorrowedFd<'_>) {
+    // It can fail only where there are no locks, and then none was had.
+    sys::lock::unlock(file).ok();
+}
+
 /// Whether `name` is a name of this open file.
 pub(crate) fn is_named(file: BorrowedFd<'_>, dir: BorrowedFd<'_>, name: &CStr) -> sys::Result<bool> {
     let opened = sys::stat::fstat(file)?;
@@ -85,16 +92,19 @@ fn clear_leftover(dir: BorrowedFd<'_>, name: &CStr) -> bool {
     // NFS locks only what is open for writing; a file that has its final mode may not be writable.
     let Ok(file) = open(libc::O_RDWR).or_else(|_| open(libc::O_RDONLY)) else { return false };
     let file = file.as_fd();
-    if sys::lock::try_lock(file).is_err() || is_named(file, dir, name) != Ok(true) {
+    if sys::lock::try_lock(file).is_err() {
         return false;
     }
-    match sys::stat::fstat(file) {
-        Ok(stat) if ours(&stat) && kind(&stat) == libc::S_IFDIR => {
-            remove::tree(file).and_then(|()| sys::dir::remove(dir, name)).is_ok()
-        }
-        Ok(stat) => ours(&stat) && sys::names::unlink(dir, name).is_ok(),
-        Err(_) => false,
-    }
+    let cleared = is_named(file, dir, name) == Ok(true)
+        && match sys::stat::fstat(file) {
+            Ok(stat) if ours(&stat) && kind(&stat) == libc::S_IFDIR => {
+                remove::tree(file).and_then(|()| sys::dir::remove(dir, name)).is_ok()
+            }
+            Ok(stat) => ours(&stat) && sys::names::unlink(dir, name).is_ok(),
+            Err(_) => false,
+        };
+    let_go(file);
+    cleared
 }
 
 #[cfg(test)]

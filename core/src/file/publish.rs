@@ -55,9 +55,11 @@ fn replace(file: BorrowedFd<'_>, entry: &Entry) -> sys::Result<()> {
         sys::lock::try_lock(file).ok();
         give_name(file, dir, hidden)
     })?;
-    sys::names::rename(dir, &old, name).inspect_err(|_| {
+    let renamed = sys::names::rename(dir, &old, name).inspect_err(|_| {
         sys::names::unlink(dir, &old).ok();
-    })
+    });
+    hidden::let_go(file);
+    renamed
 }
 
 /// Gives a file without a name one: by its descriptor, or where the kernel does not let this caller do so, by the path

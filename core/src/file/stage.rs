@@ -150,8 +150,9 @@ impl Stage {
         let mode = |wanted| {
             let (file, name) = create(wanted)?;
             let mode = granted(file.as_fd());
-            sys::names::unlink(entry.dir(), &name)?;
-            mode
+            let removed = sys::names::unlink(entry.dir(), &name);
+            hidden::let_go(file.as_fd());
+            removed.and(mode)
         };
         let mode = options.mode.map(mode).transpose().map_err(path_refusal)?;
         let (file, name) = create(PRIVATE).map_err(path_refusal)?;
@@ -199,7 +200,10 @@ impl Stage {
     /// Publishes it as it is.
     pub(super) fn appear(&mut self) -> std::result::Result<(), Refusal> {
         publish::name(self.file.as_fd(), &self.entry, self.hidden.as_deref(), &self.options)?;
-        (self.hidden, self.published) = (None, true);
+        self.published = true;
+        if self.hidden.take().is_some() {
+            hidden::let_go(self.file.as_fd());
+        }
         publish::settle(self.file.as_fd(), &self.entry, &self.options)
     }
 
@@ -218,6 +222,7 @@ impl Drop for Stage {
         if let Some(name) = &self.hidden {
             // What cannot be removed now is a leftover, which the next run clears.
             sys::names::unlink(self.entry.dir(), name).ok();
+            hidden::let_go(self.file.as_fd());
         }
     }
 }

@@ -10,3 +10,10 @@ pub(crate) fn try_lock(fd: BorrowedFd<'_>) -> Result<()> {
     check(unsafe { libc::flock(fd.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) })?;
     Ok(())
 }
+
+/// Gives the lock back, whoever else has the open file too.
+pub(crate) fn unlock(fd: BorrowedFd<'_>) -> Result<()> {
+    // SAFETY: as above.
+    check(unsafe { libc::flock(fd.as_raw_fd(), libc::LOCK_UN) })?;
+    Ok(())
+}

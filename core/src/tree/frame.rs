@@ -110,6 +110,7 @@ impl Drop for Frame {
             // What cannot be removed now is a leftover, which the next run clears.
             sys::dir::remove(self.entry.dir(), &self.hidden).ok();
         }
+        hidden::let_go(self.dst.as_fd());
     }
 }
 
