@@ -171,7 +171,7 @@ pub(crate) fn number(status: DedupeStatus) -> i32 {
 ///
 /// A `len` of XTENT_TO_END is the rest of the source. The kernel shares whole blocks; a last partial
 /// block is shared where both files end in it. Elsewhere the library compares it and counts it as
-/// compared; where it cannot read the target, `compared` leaves it out.
+/// compared; where the target is not open for reading that, `compared` leaves it out.
 ///
 /// What is shared is measured with the files' extent maps before and after, which writes dirty pages
 /// back; the kernel's own answer only repeats the request. What shares the source's blocks already is

@@ -40,15 +40,16 @@ pub fn clone_or_copy_range(
         Pair::checked(src_off, dst_off, len).ok_or_else(|| fail(libc::EOVERFLOW, Reason::Overflow))?;
     let (src_facts, dst_facts) = (Facts::of(src), Facts::of(dst));
     usable(src, dst).map_err(|errno| fail(errno.0, explain::copy(errno.0, &src_facts, &dst_facts)))?;
-    let src_size = src_facts.size().unwrap_or(0);
-    let block = dst_facts.filesystem.map_or(1, |fs| fs.block);
+    let seen = |facts: &Facts| facts.seen().map_err(|errno| fail(errno.0, explain::unseen(errno)));
+    let (from, to) = (seen(&src_facts)?, seen(&dst_facts)?);
+    let (src_size, block) = (from.inode.size, to.filesystem.block);
     let whole = range.within(src_size);
-    if src_facts.same_file(&dst_facts) && whole.overlaps() {
+    if from.inode.same(&to.inode) && whole.overlaps() {
         return Err(fail(libc::EINVAL, Reason::Overlap));
     }
     let mut job = Job { src, dst, range: whole, options: &mut options, report: Report::default() };
 
-    let stop = match split(whole, block, src_size, dst_facts.size().unwrap_or(0)) {
+    let stop = match split(whole, block, src_size, to.inode.size) {
         Some(parts) => job.parts(parts, block),
         None => {
             // Where no clone is possible at all, that is why; else the range is.

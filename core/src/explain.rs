@@ -86,8 +86,8 @@ pub(crate) fn dedupe(errno: i32, src: &Facts, dst: &Facts, range: Pair) -> Reaso
     }
     match errno {
         libc::EAGAIN => Reason::Busy,
-        libc::EBADF if dst.flags.is_none() => Reason::BadDescriptor,
-        libc::EBADF => Reason::NotOpenForThat,
+        libc::EBADF if dst.is_closed() => Reason::BadDescriptor,
+        libc::EBADF if dst.flags.is_ok() => Reason::NotOpenForThat,
         libc::EXDEV if !regular(dst) => Reason::NotRegularFile,
         libc::EXDEV => Reason::DifferentFilesystem,
         libc::EPERM if has(dst, IMMUTABLE) => Reason::Immutable,
@@ -158,8 +158,8 @@ pub(crate) fn looking(op: Operation, errno: Errno, fd: BorrowedFd<'_>) -> Error 
     let reason = plain(errno.0).unwrap_or_else(|| {
         let facts = Facts::of(fd);
         match errno.0 {
-            libc::EBADF if facts.flags.is_none() => Reason::BadDescriptor,
-            libc::EBADF => Reason::NotOpenForThat,
+            libc::EBADF if facts.is_closed() => Reason::BadDescriptor,
+            libc::EBADF if facts.flags.is_ok() => Reason::NotOpenForThat,
             libc::EINVAL if !regular(&facts) => Reason::NotRegularFile,
             libc::EOPNOTSUPP | libc::ENOTTY => Reason::FilesystemCannot,
             libc::EPERM => Reason::Permission,
@@ -169,12 +169,21 @@ pub(crate) fn looking(op: Operation, errno: Errno, fd: BorrowedFd<'_>) -> Error 
     Error::new(op, errno.0, reason)
 }
 
+/// Why a look at a descriptor failed, of which every open one lets have it: fstat(2), fstatfs(2), F_GETFL.
+pub(crate) fn unseen(errno: Errno) -> Reason {
+    match errno.0 {
+        libc::EBADF => Reason::BadDescriptor,
+        libc::EPERM => Reason::Permission,
+        errno => plain(errno).unwrap_or(Reason::Unknown),
+    }
+}
+
 /// What EBADF stands for: one of them is not open, or not for that.
 pub(crate) fn descriptors(src: &Facts, dst: &Facts) -> Reason {
     match (src.flags, dst.flags) {
-        (None, _) | (_, None) => Reason::BadDescriptor,
-        _ if !readable(src) || !writable(dst) => Reason::NotOpenForThat,
-        (_, Some(flags)) if flags & libc::O_APPEND != 0 => Reason::AppendOnly,
+        _ if src.is_closed() || dst.is_closed() => Reason::BadDescriptor,
+        (Ok(_), Ok(_)) if !readable(src) || !writable(dst) => Reason::NotOpenForThat,
+        (Ok(_), Ok(flags)) if flags & libc::O_APPEND != 0 => Reason::AppendOnly,
         _ => Reason::Unknown,
     }
 }
@@ -190,19 +199,19 @@ fn unsupported(facts: &Facts) -> Reason {
 }
 
 fn regular(facts: &Facts) -> bool {
-    facts.inode.is_none_or(|inode| inode.is_regular())
+    facts.inode.map_or(true, |inode| inode.is_regular())
 }
 
 pub(crate) fn readable(facts: &Facts) -> bool {
-    facts.flags.is_some_and(|flags| flags & libc::O_PATH == 0 && flags & libc::O_ACCMODE != libc::O_WRONLY)
+    facts.flags.is_ok_and(|flags| flags & libc::O_PATH == 0 && flags & libc::O_ACCMODE != libc::O_WRONLY)
 }
 
 pub(crate) fn writable(facts: &Facts) -> bool {
-    facts.flags.is_some_and(|flags| flags & libc::O_PATH == 0 && flags & libc::O_ACCMODE != libc::O_RDONLY)
+    facts.flags.is_ok_and(|flags| flags & libc::O_PATH == 0 && flags & libc::O_ACCMODE != libc::O_RDONLY)
 }
 
 pub(crate) fn direct(facts: &Facts) -> bool {
-    facts.flags.is_some_and(|flags| flags & libc::O_DIRECT != 0)
+    facts.flags.is_ok_and(|flags| flags & libc::O_DIRECT != 0)
 }
 
 fn has(facts: &Facts, attribute: u32) -> bool {

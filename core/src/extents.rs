@@ -132,8 +132,11 @@ pub fn shared_bytes(a: BorrowedFd<'_>, b: BorrowedFd<'_>) -> Result<u64> {
     let told = |e: Error| e.told_by(Operation::SharedBytes);
     let of_a = extents(a, 0, TO_END).map_err(told)?;
     let of_b = extents(b, 0, TO_END).map_err(told)?;
-    if !Facts::of(a).same_filesystem(&Facts::of(b), a, b) {
-        return Err(Error::new(Operation::SharedBytes, libc::EXDEV, crate::Reason::DifferentFilesystem));
+    let fail = |errno, reason| Error::new(Operation::SharedBytes, errno, reason);
+    let (ours, theirs) = (Facts::of(a), Facts::of(b));
+    ours.seen().and(theirs.seen()).map_err(|errno| fail(errno.0, explain::unseen(errno)))?;
+    if !ours.same_filesystem(&theirs, a, b) {
+        return Err(fail(libc::EXDEV, crate::Reason::DifferentFilesystem));
     }
     Ok(intersection(places(&of_a), places(&of_b)))
 }

@@ -2,7 +2,7 @@
 
 use std::os::fd::BorrowedFd;
 
-use crate::sys;
+use crate::sys::{self, Errno};
 
 /// Filesystems by the magic number of statfs(2), where something depends on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,18 +53,25 @@ impl Kind {
     }
 }
 
-/// What is known of one descriptor. Each part may be missing: the descriptor may be closed, or the
-/// file no file.
+/// What is known of one descriptor, or why it is not known: the descriptor may be closed, a server silent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Facts {
-    /// open(2) flags; `None` if it is not open.
-    pub(crate) flags: Option<i32>,
-    pub(crate) inode: Option<Inode>,
-    pub(crate) filesystem: Option<Filesystem>,
-    /// chattr(1) flags, as `FS_IOC_GETFLAGS` has them.
+    /// open(2) flags.
+    pub(crate) flags: sys::Result<i32>,
+    pub(crate) inode: sys::Result<Inode>,
+    pub(crate) filesystem: sys::Result<Filesystem>,
+    /// chattr(1) flags, as `FS_IOC_GETFLAGS` has them; many filesystems have none.
     pub(crate) attributes: Option<u32>,
     /// A memfd that may not be written any more, or not grow (memfd_create(2)).
     pub(crate) sealed: bool,
+}
+
+/// What is known of a descriptor that is open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Seen {
+    pub(crate) flags: i32,
+    pub(crate) inode: Inode,
+    pub(crate) filesystem: Filesystem,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,18 +101,29 @@ const NETWORK_BLOCK: u64 = 4096;
 
 impl Facts {
     pub(crate) fn of(fd: BorrowedFd<'_>) -> Facts {
-        let stat = sys::stat::fstat(fd).ok();
+        let stat = sys::stat::fstat(fd);
         Facts {
-            flags: sys::stat::status_flags(fd).ok(),
-            inode: stat.as_ref().map(Inode::from),
-            filesystem: sys::stat::fstatfs(fd).ok().zip(stat).map(|(fs, stat)| Filesystem::new(&fs, &stat)),
+            flags: sys::stat::status_flags(fd),
+            inode: stat.map(|stat| Inode::from(&stat)),
+            filesystem: sys::stat::fstatfs(fd).and_then(|fs| Ok(Filesystem::new(&fs, &stat?))),
             attributes: sys::attributes::flags(fd).ok(),
             sealed: sys::stat::seals(fd).is_ok_and(|seals| seals & SEALED != 0),
         }
     }
 
+    /// What of every open descriptor can be told, or the first errno that came instead. What is asked of the kernel, and
+    /// how its answer is read, depends on it.
+    pub(crate) fn seen(&self) -> sys::Result<Seen> {
+        Ok(Seen { flags: self.flags?, inode: self.inode?, filesystem: self.filesystem? })
+    }
+
+    /// Whether the descriptor is none.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.flags == Err(Errno(libc::EBADF))
+    }
+
     pub(crate) fn size(&self) -> Option<u64> {
-        self.inode.map(|inode| inode.size)
+        self.inode.ok().map(|inode| inode.size)
     }
 
     pub(crate) fn kind(&self) -> Kind {
@@ -114,7 +132,7 @@ impl Facts {
 
     pub(crate) fn same_file(&self, other: &Facts) -> bool {
         match (self.inode, other.inode) {
-            (Some(a), Some(b)) => a.same(&b),
+            (Ok(a), Ok(b)) => a.same(&b),
             _ => false,
         }
     }
@@ -127,7 +145,7 @@ impl Facts {
         fd: BorrowedFd<'_>,
         other_fd: BorrowedFd<'_>,
     ) -> bool {
-        let dev = |facts: &Facts| facts.inode.map(|inode| inode.dev);
+        let dev = |facts: &Facts| facts.inode.ok().map(|inode| inode.dev);
         if dev(self).is_some() && dev(self) == dev(other) {
             return true;
         }

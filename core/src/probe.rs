@@ -69,16 +69,15 @@ pub struct Capabilities {
 ///
 /// # Errors
 ///
-/// `EBADF` when one of the descriptors is not open.
+/// `EBADF` when one of the descriptors is not open; what fstat(2) and fstatfs(2) fail with, `EIO` or `ESTALE` say.
 pub fn probe(src: BorrowedFd<'_>, dst: BorrowedFd<'_>) -> Result<Capabilities> {
     let (src_facts, dst_facts) = (Facts::of(src), Facts::of(dst));
-    if src_facts.flags.is_none() || dst_facts.flags.is_none() {
-        return Err(Error::new(Operation::Probe, libc::EBADF, Reason::BadDescriptor));
-    }
+    let seen = src_facts.seen().and(dst_facts.seen());
+    let block =
+        seen.map_err(|errno| Error::new(Operation::Probe, errno.0, explain::unseen(errno)))?.filesystem.block;
     let clone = clone(src, dst, &src_facts, &dst_facts);
     let dedupe = dedupe(src, dst, &src_facts, &dst_facts);
     let works = clone.answer != Answer::No || dedupe.answer != Answer::No;
-    let block = dst_facts.filesystem.map_or(0, |fs| fs.block);
     let copy = match crate::copy::usable(src, dst) {
         Ok(_) => Ability::YES,
         Err(errno) => Ability::no(errno.0, explain::copy(errno.0, &src_facts, &dst_facts)),
@@ -114,7 +113,9 @@ pub(crate) fn ask_clone(
     if !may_be_asked(src_facts) || !may_be_asked(dst_facts) {
         return Ok(());
     }
-    let block = dst_facts.filesystem.map_or(1, |fs| fs.block);
+    // Without that nobody knows what was refused: the range, or the files.
+    let seen = src_facts.seen().and(dst_facts.seen());
+    let block = seen.map_err(|errno| (errno.0, explain::unseen(errno)))?.filesystem.block;
     let nowhere = Pair { src: NOWHERE, dst: NOWHERE, len: block };
     // It cannot succeed: there is nothing to share.
     let Err(errno) = sys::clone::clone_range(src, nowhere.src, dst, nowhere.dst, nowhere.len) else {

@@ -6,12 +6,13 @@ mod reserve;
 mod undo;
 mod way;
 
+use std::cell::LazyCell;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use crate::error::{Error, Operation, Result};
 use crate::explain;
 use crate::extents::{Extent, Extents, Sync, cloned_prefix};
-use crate::facts::{Facts, Kind};
+use crate::facts::{Facts, Filesystem, Kind};
 use crate::probe::ask_clone;
 use crate::range::{Pair, TO_END};
 use crate::reason::Reason;
@@ -88,8 +89,10 @@ pub fn clone_range(
     }
     let range =
         Pair::checked(src_off, dst_off, len).ok_or_else(|| fail(libc::EOVERFLOW, Reason::Overflow))?;
-    if let Some(block) = falsely_accepted(dst, range) {
-        return Err(fail(libc::EINVAL, Reason::Misaligned).aligned(block));
+    match falsely_accepted(dst, range) {
+        Ok(None) => {}
+        Ok(Some(block)) => return Err(fail(libc::EINVAL, Reason::Misaligned).aligned(block)),
+        Err(errno) => return Err(fail(errno.0, explain::unseen(errno))),
     }
     let job = Job { src, dst, range };
     job.run(options).map_err(|failed| job.explained(failed))
@@ -148,7 +151,7 @@ impl Failed {
 impl From<Errno> for Failed {
     /// Of a look at one of the files, before anything was done.
     fn from(errno: Errno) -> Failed {
-        Failed::before_anything(errno, None)
+        Failed::before_anything(errno, Some(explain::unseen(errno)))
     }
 }
 
@@ -163,17 +166,20 @@ struct Job<'a> {
 
 impl Job<'_> {
     fn run(&self, mut options: CloneOptions<'_>) -> Tried {
-        let stat = match sys::stat::fstat(self.dst) {
-            Ok(stat) if stat.st_mode & libc::S_IFMT == libc::S_IFREG => stat,
+        let stat = sys::stat::fstat(self.dst)?;
+        if stat.st_mode & libc::S_IFMT != libc::S_IFREG {
             // The kernel knows what to say of those.
-            Ok(_) => return self.bare(),
-            Err(errno) => return Err(Failed::before_anything(errno, None)),
-        };
+            return self.bare();
+        }
         let before = Before::from(&stat);
-        let nothing_to_lose = before.size <= self.range.dst || before.allocated == 0 && self.counts_blocks();
-        let can_exchange = || exchange::is_there(self.dst, &Facts::of(self.dst));
+        let facts = LazyCell::new(|| Facts::of(self.dst));
+        let nothing_to_lose = before.size <= self.range.dst || before.allocated == 0 && counts_blocks(&facts);
+        let can_exchange = || exchange::is_there(self.dst, &facts);
         match way::choose(options.undo, options.atomic, nothing_to_lose, can_exchange) {
-            None => Err(self.impossible(Errno(libc::EOPNOTSUPP), Reason::CannotExchange)),
+            None => {
+                facts.seen()?;
+                Err(self.impossible(Errno(libc::EOPNOTSUPP), Reason::CannotExchange))
+            }
             Some(Way::Bare) => self.bare(),
             Some(Way::Size) => self.sized(before),
             Some(Way::Undo) => self.undoable(before, &mut options),
@@ -238,8 +244,7 @@ impl Job<'_> {
 
     fn exchanged(&self, before: Before, options: &CloneOptions<'_>) -> Tried {
         let _guard = NoSigxfsz::new();
-        let facts = Facts::of(self.dst);
-        let block = facts.filesystem.map_or(1, |fs| fs.block);
+        let block = Facts::of(self.dst).seen()?.filesystem.block;
         // Nothing was asked of the kernel yet with these two files: it must not refuse less than a clone.
         if let Some(refusal) = self.refusal() {
             return Err(refusal);
@@ -313,12 +318,12 @@ impl Job<'_> {
         options: &CloneOptions<'_>,
     ) -> std::result::Result<undo::Undo, Failed> {
         let facts = Facts::of(self.dst);
+        let Filesystem { kind, block, .. } = facts.seen()?.filesystem;
         if !explain::readable(&facts) {
             return Err(self.impossible(Errno(libc::EBADF), Reason::DestinationNotReadable));
         }
-        let filesystem = facts.filesystem.map_or((Kind::Other, 1), |fs| (fs.kind, fs.block));
         let files = (self.scratch_file(options)?, self.scratch_file(options)?);
-        undo::Undo::keep(self.dst, span, before, filesystem, files)
+        undo::Undo::keep(self.dst, span, before, (kind, block), files)
             .map_err(|errno| self.impossible(errno, reason_or(errno, Reason::UndoImpossible)))
     }
 
@@ -374,11 +379,6 @@ impl Job<'_> {
         error
     }
 
-    /// Whether a file that is charged for no blocks has none: servers tell it late, some filesystems never.
-    fn counts_blocks(&self) -> bool {
-        matches!(Facts::of(self.dst).kind(), Kind::Xfs | Kind::Btrfs | Kind::Overlay)
-    }
-
     /// Whether the range would pass `RLIMIT_FSIZE`.
     fn passes_limit(&self) -> bool {
         match sys::limit::file_size() {
@@ -390,6 +390,11 @@ impl Job<'_> {
             }),
         }
     }
+}
+
+/// Whether a file that is charged for no blocks has none: servers tell it late, some filesystems never.
+fn counts_blocks(facts: &Facts) -> bool {
+    matches!(facts.kind(), Kind::Xfs | Kind::Btrfs | Kind::Overlay)
 }
 
 /// How many bytes a clone is of.
@@ -433,13 +438,13 @@ fn reason_or(errno: Errno, otherwise: Reason) -> Reason {
 
 /// The alignment that a network filesystem needs and does not insist on: ksmbd answers "done" to
 /// unaligned offsets, and copies.
-fn falsely_accepted(dst: BorrowedFd<'_>, range: Pair) -> Option<u64> {
+fn falsely_accepted(dst: BorrowedFd<'_>, range: Pair) -> sys::Result<Option<u64>> {
     const SMALLEST_BLOCK: u64 = 4096;
     if range.src.is_multiple_of(SMALLEST_BLOCK) && range.dst.is_multiple_of(SMALLEST_BLOCK) {
-        return None;
+        return Ok(None);
     }
     let filesystem = Facts::of(dst).filesystem?;
-    (filesystem.kind == Kind::Network).then_some(filesystem.block)
+    Ok((filesystem.kind == Kind::Network).then_some(filesystem.block))
 }
 
 fn size(fd: BorrowedFd<'_>) -> sys::Result<u64> {

@@ -16,7 +16,7 @@ use crate::cache::Cache;
 use crate::control::Control;
 use crate::error::{Error, Operation, Result};
 use crate::explain;
-use crate::facts::{Facts, Filesystem, Inode};
+use crate::facts::{Facts, Filesystem, Inode, Seen};
 use crate::range::{Pair, TO_END};
 use crate::reason::Reason;
 
@@ -144,8 +144,8 @@ impl<'a> DedupeOptions<'a> {
 /// difference, to the block; with [`DedupeOptions::blocks`] everything else that is equal is shared too.
 ///
 /// The kernel shares whole blocks. A last partial block is shared where both files end in it; elsewhere
-/// the library compares it, and counts it as compared; where it cannot read the target, the partial
-/// block is left out of `compared`.
+/// the library compares it, and counts it as compared; where the target is not open for reading that, the
+/// partial block is left out of `compared`.
 ///
 /// Disk use never grows: zeros that face a hole of the target are compared and left alone.
 ///
@@ -197,14 +197,13 @@ pub fn dedupe_range(
 
 /// What is known of a source that can be asked about; else the refusal.
 pub(crate) fn source(facts: &Facts) -> std::result::Result<(Inode, Filesystem), (i32, Reason)> {
-    let (Some(inode), Some(filesystem)) = (facts.inode, facts.filesystem) else {
-        return Err((libc::EBADF, Reason::BadDescriptor));
-    };
+    let Seen { flags, inode, filesystem } =
+        facts.seen().map_err(|errno| (errno.0, explain::unseen(errno)))?;
     if inode.file_type == libc::S_IFDIR {
         Err((libc::EISDIR, Reason::NotRegularFile))
     } else if !inode.is_regular() {
         Err((libc::EINVAL, Reason::NotRegularFile))
-    } else if facts.flags.is_some_and(|flags| flags & libc::O_PATH != 0) {
+    } else if flags & libc::O_PATH != 0 {
         Err((libc::EBADF, Reason::NotOpenForThat))
     } else if !explain::readable(facts) {
         Err((libc::EINVAL, Reason::NotOpenForThat))

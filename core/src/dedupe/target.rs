@@ -5,12 +5,12 @@ use std::os::fd::BorrowedFd;
 use crate::cache::{AHEAD, Side};
 use crate::explain;
 use crate::extents::{Extent, Sync};
-use crate::facts::{Facts, Kind};
+use crate::facts::{Facts, Inode, Kind};
 use crate::probe::Answer;
 use crate::range::{Pair, align_down};
 use crate::reason::Reason;
-use crate::sys;
 use crate::sys::dedupe::Outcome;
+use crate::sys::{self, Errno};
 
 use super::maps::{Maps, map};
 use super::plan::{PEEK, Part, parts, worth_skipping};
@@ -50,9 +50,11 @@ impl<'a> Target<'a> {
     pub(crate) fn new(target: &DedupeTarget<'a>, source: &Source<'_>) -> Self {
         let facts = Facts::of(target.fd);
         let range = Pair::checked(source.offset, target.offset, source.len);
-        let past_end = facts.inode.filter(|inode| inode.is_regular()).zip(range);
+        let seen = facts.seen();
+        let past_end = seen.ok().map(|seen| seen.inode).filter(Inode::is_regular).zip(range);
         let failed = match range {
             None => Some((libc::EOVERFLOW, Reason::Overflow)),
+            Some(_) if seen.is_err() => seen.err().map(|errno| (errno.0, explain::unseen(errno))),
             // The kernel looks at each step only, and would share those before the end.
             Some(_) if past_end.is_some_and(|(inode, range)| range.dst_end() > inode.size) => {
                 Some((libc::EINVAL, Reason::PastEnd))
@@ -357,10 +359,15 @@ impl<'a> Target<'a> {
         }
     }
 
-    /// Compares what the kernel is not asked or leaves out, if the target can be read.
+    /// Compares what the kernel is not asked or leaves out, if the target is open for reading that.
     pub(crate) fn compare(&mut self, source: &mut Source<'_>, from: u64, to: u64) {
         let piece = self.range.after(from).first(to - from);
-        let Ok(equal) = source.reader.sides.equal_prefix(source.fd, self.fd, piece) else { return };
+        let equal = match source.reader.sides.equal_prefix(source.fd, self.fd, piece) {
+            Ok(equal) => equal,
+            // For writing only, or O_DIRECT, which reads no part of a block.
+            Err(Errno(libc::EBADF | libc::EINVAL)) => return,
+            Err(errno) => return self.take(source, Outcome::Failed(errno), from, to),
+        };
         self.equal.push(from, from + equal);
         if equal < piece.len {
             self.differs(source, Some(from + equal));

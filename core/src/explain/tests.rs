@@ -8,20 +8,25 @@ const BLOCK: u64 = 4096;
 /// A regular file of XFS, of 16 blocks, open for both.
 fn file(ino: u64) -> Facts {
     Facts {
-        flags: Some(libc::O_RDWR),
-        inode: Some(Inode { dev: 1, ino, file_type: libc::S_IFREG, size: 16 * BLOCK, allocated: 16 * BLOCK }),
-        filesystem: Some(Filesystem { kind: Kind::Xfs, block: BLOCK, read_only: false }),
+        flags: Ok(libc::O_RDWR),
+        inode: Ok(Inode { dev: 1, ino, file_type: libc::S_IFREG, size: 16 * BLOCK, allocated: 16 * BLOCK }),
+        filesystem: Ok(Filesystem { kind: Kind::Xfs, block: BLOCK, read_only: false }),
         attributes: Some(0),
         sealed: false,
     }
 }
 
 fn opened(flags: i32) -> Facts {
-    Facts { flags: Some(flags), ..file(1) }
+    Facts { flags: Ok(flags), ..file(1) }
 }
 
 fn closed() -> Facts {
-    Facts { flags: None, inode: None, filesystem: None, attributes: None, sealed: false }
+    unseen_by(libc::EBADF)
+}
+
+fn unseen_by(errno: i32) -> Facts {
+    let errno = Errno(errno);
+    Facts { flags: Err(errno), inode: Err(errno), filesystem: Err(errno), attributes: None, sealed: false }
 }
 
 fn sized(size: u64) -> Facts {
@@ -226,9 +231,14 @@ fn the_geometry_of_a_clone() {
         (with(NOCOW), file(2), whole(), Reason::NocowMismatch),
         (file(1), other(with(NOCOW)), whole(), Reason::NocowMismatch),
         (with(NOCOW), Facts { attributes: None, ..file(2) }, whole(), Reason::Unknown),
-        (Facts { inode: None, ..file(1) }, file(2), range(1, 0, BLOCK), Reason::Unknown),
+        (Facts { inode: Err(Errno(libc::EIO)), ..file(1) }, file(2), range(1, 0, BLOCK), Reason::Unknown),
         // Nothing is known of the block size.
-        (file(1), Facts { filesystem: None, ..file(2) }, range(1, 1, BLOCK), Reason::Unknown),
+        (
+            file(1),
+            Facts { filesystem: Err(Errno(libc::EIO)), ..file(2) },
+            range(1, 1, BLOCK),
+            Reason::Unknown,
+        ),
     ] {
         assert_eq!(clone(libc::EINVAL, &src, &dst, range), reason, "{range:?} {src:?} {dst:?}");
     }
@@ -248,7 +258,7 @@ fn the_geometry_of_a_dedupe() {
         (file(1), other(with(NOCOW)), whole(), Reason::NocowMismatch),
         (file(1), file(2), whole(), Reason::Unknown),
         (opened(libc::O_WRONLY), file(2), whole(), Reason::NotOpenForThat),
-        (file(1), Facts { inode: None, ..file(2) }, range(1, 1, BLOCK), Reason::Unknown),
+        (file(1), Facts { inode: Err(Errno(libc::EIO)), ..file(2) }, range(1, 1, BLOCK), Reason::Unknown),
     ] {
         assert_eq!(dedupe(libc::EINVAL, &src, &dst, range), reason, "{range:?} {src:?} {dst:?}");
     }

@@ -6,13 +6,13 @@ use std::os::unix::fs::FileExt;
 
 use tempfile::TempDir;
 use xtent::{
-    Ability, Answer, Capabilities, CloneOptions, CopyOptions, DedupeOptions, DedupeResult, DedupeStatus,
-    DedupeTarget, Extent, Report, Sparse, TO_END,
+    Ability, Answer, Capabilities, CloneOptions, CopyOptions, DedupeOptions, DedupeResult, DedupeTarget,
+    Extent, Report, Sparse, TO_END,
 };
 use xtent_tests::{Filesystem, pattern, scratch};
 
 use crate::supervisor::Call;
-use crate::{Trial, may_come};
+use crate::{Trial, dedupe, may_come};
 
 pub(crate) const K: usize = 1024;
 
@@ -196,7 +196,7 @@ pub(crate) fn write(file: &File, pieces: Pieces, bytes: &[u8]) {
     }
 }
 
-fn content(file: &File) -> Vec<u8> {
+pub(crate) fn content(file: &File) -> Vec<u8> {
     let mut bytes = vec![0; file.metadata().expect("fstat").len() as usize];
     file.read_exact_at(&mut bytes, 0).expect("pread");
     bytes
@@ -250,7 +250,7 @@ impl Set {
         }
         match (said, calm) {
             (Said::Moved(said), Said::Moved(calm)) => self.moved(said, calm, errno),
-            (Said::Deduped(said), Said::Deduped(_)) => self.deduped(said, errno),
+            (Said::Deduped(said), Said::Deduped(calm)) => self.deduped(said, calm, errno),
             (Said::Extents(said), Said::Extents(calm)) => self.looked(said, calm, errno),
             (Said::Shared(said), Said::Shared(calm)) => self.looked(said, calm, errno),
             (Said::Probed(said), Said::Probed(calm)) => self.probed(said, calm, errno),
@@ -301,59 +301,21 @@ impl Set {
         }
     }
 
-    fn deduped(&self, said: &xtent::Result<Vec<DedupeResult>>, errno: &[i32]) -> Result<(), String> {
+    fn deduped(
+        &self,
+        said: &xtent::Result<Vec<DedupeResult>>,
+        calm: &xtent::Result<Vec<DedupeResult>>,
+        errno: &[i32],
+    ) -> Result<(), String> {
         self.arrived(0)?;
-        let cannot = [errno, &[libc::EOPNOTSUPP]].concat();
-        let results = match said {
-            Err(error) if cannot.contains(&error.errno) => return Ok(()),
-            Err(_) => return Err("another errno".into()),
-            Ok(results) => results,
-        };
-        let len = self.src_bytes.len();
+        let results = dedupe::results(said, calm, errno)?;
         for (number, result) in results.iter().enumerate() {
-            let target = &self.dst_bytes[number * 65_536..][..len];
-            let differs_at = difference(&self.src_bytes, target).map(|at| at as u64);
-            let told = result.shared.zip(result.already_shared).map(|(now, before)| now + before);
-            let shared = self.shared(number * 65_536, len);
-            if told.is_some_and(|told| told > shared) {
-                return Err(format!("target {number}: {told:?} told as shared, {shared} are"));
-            }
-            match result.status {
-                DedupeStatus::Same if differs_at.is_some() => {
-                    return Err(format!("target {number} is told as the same"));
-                }
-                DedupeStatus::Differs if differs_at.is_none() => {
-                    return Err(format!("target {number} is told as different"));
-                }
-                DedupeStatus::Differs if result.differs_at.is_some_and(|at| Some(at) != differs_at) => {
-                    return Err(format!("target {number} differs elsewhere, at {differs_at:?}"));
-                }
-                DedupeStatus::Same if result.compared > len as u64 => {
-                    return Err(format!("target {number}: more compared than there is"));
-                }
-                DedupeStatus::Failed if !cannot.contains(&result.errno) => {
-                    return Err(format!("target {number}: another errno"));
-                }
-                _ => {}
-            }
+            let offset = number * 65_536;
+            let target = &self.dst_bytes[offset..][..self.src_bytes.len()];
+            dedupe::is_true(result, (&self.src, &self.src_bytes), (&self.dst, offset, target), errno)
+                .map_err(|what| format!("target {number}: {what}"))?;
         }
         Ok(())
-    }
-
-    /// Bytes of the source that lie in the same blocks as those at `offset` of the destination.
-    fn shared(&self, offset: usize, len: usize) -> u64 {
-        let Ok(src) = xtent_tests::extents(&self.src) else { return 0 };
-        let Ok(dst) = xtent_tests::extents(&self.dst) else { return 0 };
-        let place = |extents: &[xtent_tests::Extent], at: u64| {
-            let extent = extents.iter().find(|e| (e.logical..e.logical + e.length).contains(&at))?;
-            Some(extent.physical + at - extent.logical)
-        };
-        let blocks = (0..len as u64).step_by(4096);
-        let is_shared = |at: &u64| {
-            let ours = place(&src, *at);
-            ours.is_some() && ours == place(&dst, offset as u64 + at)
-        };
-        blocks.filter(is_shared).map(|at| (len as u64 - at).min(4096)).sum()
     }
 
     fn looked<T: PartialEq + std::fmt::Debug>(

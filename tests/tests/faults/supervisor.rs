@@ -27,12 +27,6 @@ impl Call {
         self.number == number
     }
 
-    /// fstat(2), fstatfs(2), and F_GETFL of fcntl(2).
-    pub(crate) fn looks(self) -> bool {
-        let stats = [libc::SYS_fstat, libc::SYS_newfstatat, libc::SYS_statx, libc::SYS_fstatfs];
-        stats.contains(&self.number) || self.number == libc::SYS_fcntl && self.request == libc::F_GETFL as u32
-    }
-
     /// In the words of strace(1), as far as the library goes.
     pub(crate) fn name(self) -> String {
         macro_rules! names {
