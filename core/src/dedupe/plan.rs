@@ -120,5 +120,26 @@ mod tests {
         assert_eq!(worth_skipping(shared, 1 << 20).total(), WORTH_SKIPPING);
         let all: Ranges = [(0, 4096)].into_iter().collect();
         assert_eq!(worth_skipping(all, 4096).total(), 4096);
+        // Its length counts, not where it lies, nor that it is the last.
+        let last: Ranges = [((1 << 20) - 4096, 1 << 20)].into_iter().collect();
+        assert_eq!(worth_skipping(last.clone(), 1 << 20).total(), 0);
+        assert_eq!(worth_skipping(last, 2 << 20).total(), 0);
+    }
+
+    /// Each look is longer than the one before it, and ends where a block does.
+    #[test]
+    fn steps_grow() {
+        for pair in [4096, PEEK, COLD_STEP, STEP].windows(2) {
+            assert!(pair[0] < pair[1] && pair[1].is_multiple_of(pair[0]), "{pair:?}");
+        }
+        assert_eq!(STEP, 16 << 20, "as dedupe_range promises");
+    }
+
+    #[test]
+    fn only_xfs_reads_faster_than_it_is_advised() {
+        assert_eq!(fetch(Kind::Xfs), Fetch::Read);
+        for kind in [Kind::Btrfs, Kind::Overlay, Kind::Bcachefs, Kind::Ocfs2, Kind::Zfs] {
+            assert_eq!(fetch(kind), Fetch::Advise, "{kind:?}");
+        }
     }
 }
