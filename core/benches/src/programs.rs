@@ -21,7 +21,10 @@ pub(crate) fn run(words: &[String]) -> ExitCode {
         ["dedupe-blocks", src, dst] => dedupe(src, dst, DedupeOptions::new().blocks(true)),
         ["dedupe-bare", src, dst] => dedupe_bare(src, dst),
         ["read-both", a, b] => read_both(a, b),
-        ["write", len, dst] => write(len.parse().expect("a length"), dst),
+        ["write", len, dst] => write(len.parse().expect("a length"), dst).map(drop),
+        ["write-synced", len, dst] => {
+            write(len.parse().expect("a length"), dst).and_then(|written| written.sync_data())
+        }
         ["read", src] => read(src, 0),
         ["read-direct", src] => read(src, libc::O_DIRECT),
         ["create-tree", src, dst] => crate::trees::create(src.as_ref(), dst.as_ref()),
@@ -125,13 +128,13 @@ fn read_both(a: &str, b: &str) -> io::Result<()> {
 }
 
 /// The bound of every copy: the same bytes written, from memory.
-fn write(len: usize, dst: &str) -> io::Result<()> {
+fn write(len: usize, dst: &str) -> io::Result<File> {
     let dst = File::create(dst)?;
     let bytes = vec![7; MIB];
     for at in (0..len).step_by(MIB) {
         dst.write_all_at(&bytes[..MIB.min(len - at)], at as u64)?;
     }
-    Ok(())
+    Ok(dst)
 }
 
 /// The bound of a copy of what is not in the page cache: the same bytes read.
