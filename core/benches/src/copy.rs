@@ -77,6 +77,11 @@ impl Job {
         self.copies("xtent", || program("copy"))
     }
 
+    /// The whole job of cp, which the others do too.
+    fn xtent_file(&self) -> Contender {
+        self.copies("xtent copy_file", || program("copy-file"))
+    }
+
     fn cp(&self) -> Contender {
         self.copies("cp --reflink=never", || tool("cp", &["--reflink=never"]))
     }
@@ -194,7 +199,8 @@ fn peer(
 fn hot(name: &str, on: &'static [&'static str], targets: Targets) -> Entry {
     Entry::new(format!("copy hot {name}"), on, move |arguments: &Arguments, dirs| {
         let job = Job::new(dirs, arguments.bytes);
-        let mut contenders = vec![job.xtent()];
+        let mut contenders =
+            vec![job.xtent_file(), Contender { name: "xtent copy_range".into(), ..job.xtent() }];
         peer(&mut contenders, "cp", || job.cp(), targets.cp);
         peer(&mut contenders, "dd", || job.dd(), targets.dd);
         if std_moves(on) {

@@ -7,7 +7,9 @@ use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::process::ExitCode;
 
-use xtent::{Cache, CopyOptions, DedupeOptions, DedupeStatus, DedupeTarget, TO_END, TreeOptions};
+use xtent::{
+    Cache, CopyOptions, DedupeOptions, DedupeStatus, DedupeTarget, FileOptions, TO_END, TreeOptions,
+};
 
 const MIB: usize = 1 << 20;
 
@@ -15,6 +17,9 @@ pub(crate) fn run(words: &[String]) -> ExitCode {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let done = match words[..] {
         ["copy", src, dst] => copy(src, dst, CopyOptions::new()),
+        ["copy-file", src, dst] => {
+            xtent::copy_file(src, dst, FileOptions::new()).map(drop).map_err(io::Error::from)
+        }
         ["copy-neutral", src, dst] => copy(src, dst, CopyOptions::new().cache(Cache::Neutral)),
         ["std-copy", src, dst] => std::fs::copy(src, dst).map(drop),
         ["dedupe", src, dst] => dedupe(src, dst, DedupeOptions::new()),
