@@ -9,7 +9,7 @@ use crate::sys::page::page_size;
 
 /// Memory for a piece of each of two files.
 pub(crate) struct Sides {
-    pub(crate) ours: Buffer,
+    ours: Buffer,
     theirs: Buffer,
     piece: u64,
 }

@@ -7,7 +7,9 @@ use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::process::ExitCode;
 
-use xtent::{Cache, CopyOptions, DedupeOptions, DedupeStatus, DedupeTarget, TO_END, TreeOptions};
+use xtent::{
+    Cache, CopyOptions, DedupeOptions, DedupeStatus, DedupeTarget, FileOptions, TO_END, TreeOptions,
+};
 
 const MIB: usize = 1 << 20;
 
@@ -15,13 +17,19 @@ pub(crate) fn run(words: &[String]) -> ExitCode {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let done = match words[..] {
         ["copy", src, dst] => copy(src, dst, CopyOptions::new()),
+        ["copy-file", src, dst] => {
+            xtent::copy_file(src, dst, FileOptions::new()).map(drop).map_err(io::Error::from)
+        }
         ["copy-neutral", src, dst] => copy(src, dst, CopyOptions::new().cache(Cache::Neutral)),
         ["std-copy", src, dst] => std::fs::copy(src, dst).map(drop),
         ["dedupe", src, dst] => dedupe(src, dst, DedupeOptions::new()),
         ["dedupe-blocks", src, dst] => dedupe(src, dst, DedupeOptions::new().blocks(true)),
         ["dedupe-bare", src, dst] => dedupe_bare(src, dst),
         ["read-both", a, b] => read_both(a, b),
-        ["write", len, dst] => write(len.parse().expect("a length"), dst),
+        ["write", len, dst] => write(len.parse().expect("a length"), dst).map(drop),
+        ["write-synced", len, dst] => {
+            write(len.parse().expect("a length"), dst).and_then(|written| written.sync_data())
+        }
         ["read", src] => read(src, 0),
         ["read-direct", src] => read(src, libc::O_DIRECT),
         ["create-tree", src, dst] => crate::trees::create(src.as_ref(), dst.as_ref()),
@@ -125,13 +133,13 @@ fn read_both(a: &str, b: &str) -> io::Result<()> {
 }
 
 /// The bound of every copy: the same bytes written, from memory.
-fn write(len: usize, dst: &str) -> io::Result<()> {
+fn write(len: usize, dst: &str) -> io::Result<File> {
     let dst = File::create(dst)?;
     let bytes = vec![7; MIB];
     for at in (0..len).step_by(MIB) {
         dst.write_all_at(&bytes[..MIB.min(len - at)], at as u64)?;
     }
-    Ok(())
+    Ok(dst)
 }
 
 /// The bound of a copy of what is not in the page cache: the same bytes read.

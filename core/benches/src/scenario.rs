@@ -41,13 +41,15 @@ pub(crate) struct Scenario {
     pub(crate) contenders: Vec<Contender>,
 }
 
+type Check = dyn FnMut() -> Result<(), String>;
+
 pub(crate) struct Contender {
     pub(crate) name: String,
     /// Before each run, without being timed.
     pub(crate) prepare: Box<dyn FnMut()>,
     pub(crate) run: Box<dyn FnMut() -> Spent>,
-    /// After its first run, which does not count: whether it did the job.
-    pub(crate) check: Box<dyn FnMut()>,
+    /// After its first run, which does not count: whether it did the job, or what it did instead.
+    pub(crate) check: Box<Check>,
     /// The ratio that xtent must stay under, with its whole interval.
     pub(crate) target: Option<f64>,
     pub(crate) quantity: Option<Quantity>,
@@ -74,7 +76,7 @@ impl Contender {
             name: name.into(),
             prepare: Box::new(|| {}),
             run: Box::new(run),
-            check: Box::new(|| {}),
+            check: Box::new(|| Ok(())),
             target: None,
             quantity: None,
         }
@@ -89,7 +91,7 @@ impl Contender {
         Contender { prepare: Box::new(prepare), ..self }
     }
 
-    pub(crate) fn check(self, check: impl FnMut() + 'static) -> Self {
+    pub(crate) fn check(self, check: impl FnMut() -> Result<(), String> + 'static) -> Self {
         Contender { check: Box::new(check), ..self }
     }
 

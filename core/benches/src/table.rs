@@ -23,7 +23,7 @@ impl Samples {
 }
 
 /// The table of a scenario. Targets count as met when the whole interval is under them.
-pub(crate) fn table(name: &str, scenario: &Scenario, samples: &[Samples]) -> String {
+pub(crate) fn table(name: &str, scenario: &Scenario, samples: &[Samples], left_out: &[String]) -> String {
     let mut text = format!("### {name}\n\n{}, {} rounds.\n\n", scenario.about, samples[0].spent.len());
     text += "| | ms (quartiles) | CPU ms | ratio (95%) | target | |\n|---|---|---|---|---|---|\n";
     let ours = samples[0].wall();
@@ -54,6 +54,9 @@ pub(crate) fn table(name: &str, scenario: &Scenario, samples: &[Samples]) -> Str
         });
         write!(text, "\n{}: {} {} at most{verdict}.\n", contender.name, short(worst), quantity.name)
             .expect("a string");
+    }
+    for peer in left_out {
+        write!(text, "\nLeft out, {peer}.\n").expect("a string");
     }
     text
 }

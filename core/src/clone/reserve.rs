@@ -44,7 +44,7 @@ pub(super) struct Reserve {
 impl Reserve {
     pub(super) fn take(file: OwnedFd, plan: Plan) -> sys::Result<Reserve> {
         let mut reserve = Reserve { file, attributes: 0, bytes: 0 };
-        if plan.space > 0 && had(sys::fallocate::reserve(reserve.file.as_fd(), plan.space))? {
+        if plan.space > 0 && had(sys::fallocate::reserve(reserve.file.as_fd(), 0, plan.space))? {
             reserve.bytes += plan.space;
         }
         if plan.attributes > 0 {

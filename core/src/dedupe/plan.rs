@@ -31,7 +31,8 @@ pub(crate) fn batch(step: u64) -> usize {
 /// How bytes get into the page cache before the kernel compares them, which reads page by page itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fetch {
-    /// By reading them: on demand the kernel reads ahead in large folios, which it does not when it is told to.
+    /// By reading them, into a pipe that nobody reads from: on demand the kernel reads ahead in large folios, which it does
+    /// not when it is told to.
     Read,
     /// By telling the kernel that they will be needed, while it compares what came before.
     Advise,

@@ -1,6 +1,6 @@
 //! Reading: into the page cache before the kernel compares, and comparing what the kernel does not.
 
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd, BorrowedFd};
 
 use crate::buffer::STEP;
 use crate::compare::Sides;
@@ -34,19 +34,20 @@ impl Reader {
 
     /// Brings `from..to` of a file into the page cache where it is not there yet. That this fails changes nothing but
     /// the time that the kernel takes.
-    pub(crate) fn fetch(&mut self, fd: BorrowedFd<'_>, facts: &Facts, from: u64, to: u64) {
+    pub(crate) fn fetch(&self, fd: BorrowedFd<'_>, facts: &Facts, from: u64, to: u64) {
         if is_cached(fd, from, to) {
             return;
         }
         if self.fetch == Fetch::Advise || !through_the_cache(facts) {
             return advise(fd, from, to);
         }
-        let scratch = self.sides.ours.first(PIECE);
         let mut at = from;
         while at < to {
-            match sys::io::read_away(fd, scratch, at, to - at) {
+            match read_in(fd, at, (to - at).min(PIECE)) {
                 Ok(n) if n > 0 => at += n as u64,
-                _ => return,
+                Ok(_) => return,
+                // No pipe is to be had, or not for this file.
+                Err(_) => return advise(fd, at, to),
             }
         }
     }
@@ -84,6 +85,15 @@ impl Reader {
         }
         Ok(blocks)
     }
+}
+
+/// Reads some of `len` bytes at `offset` into the page cache and nowhere else: a pipe is lent the pages, and gone before
+/// anybody copies what is in them.
+fn read_in(fd: BorrowedFd<'_>, offset: u64, len: u64) -> sys::Result<usize> {
+    let (_read, write) = sys::pipe::pipe()?;
+    // With less room it takes more of them.
+    sys::pipe::set_size(write.as_fd(), len as usize).ok();
+    sys::splice::file_to_pipe(fd, offset, write.as_fd(), len as usize)
 }
 
 /// Tells the kernel that `from..to` will be needed, where it is not cached.

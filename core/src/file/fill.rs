@@ -10,6 +10,7 @@ use crate::reason::Reason;
 use crate::report::Report;
 use crate::stable::Stable;
 
+use super::room::Room;
 use super::source::Source;
 use super::verbs::FileOptions;
 use super::{Refusal, stable, whole};
@@ -104,7 +105,10 @@ fn told(refusal: Refusal) -> Error {
 }
 
 fn move_bytes(src: BorrowedFd<'_>, stage: BorrowedFd<'_>, options: &mut CopyOptions<'_>) -> Result<Report> {
-    copy((src, 0), (stage, 0), TO_END, options)
+    let room = Room::make(src, stage, options.sparse);
+    let report = copy((src, 0), (stage, 0), TO_END, options)?;
+    room.leave(stage, &report);
+    Ok(report)
 }
 
 fn share_blocks(src: BorrowedFd<'_>, stage: BorrowedFd<'_>, options: &mut CopyOptions<'_>) -> Result<Report> {

@@ -7,6 +7,7 @@ mod fill;
 pub(crate) mod hidden;
 mod metadata;
 mod publish;
+mod room;
 mod source;
 mod stable;
 mod stage;

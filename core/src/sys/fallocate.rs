@@ -4,10 +4,11 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 
 use super::{Result, check};
 
-/// Gives the file blocks for `len` bytes at its beginning, which read as zeros. Its size stays as it is.
-pub(crate) fn reserve(fd: BorrowedFd<'_>, len: u64) -> Result<()> {
+/// Gives the file blocks for `len` bytes at `offset` where it has none; they read as zeros. Its size stays as it is.
+pub(crate) fn reserve(fd: BorrowedFd<'_>, offset: u64, len: u64) -> Result<()> {
+    let mode = libc::FALLOC_FL_KEEP_SIZE;
     // SAFETY: fallocate takes numbers only.
-    check(unsafe { libc::fallocate64(fd.as_raw_fd(), libc::FALLOC_FL_KEEP_SIZE, 0, len as i64) })?;
+    check(unsafe { libc::fallocate64(fd.as_raw_fd(), mode, offset as i64, len as i64) })?;
     Ok(())
 }
 

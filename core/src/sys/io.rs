@@ -11,20 +11,6 @@ pub(crate) fn pread(fd: BorrowedFd<'_>, buf: &mut [u8], offset: u64) -> Result<u
     usize::try_from(n).map_err(|_| Errno::last())
 }
 
-/// Reads at most `len` bytes at `offset`, again and again into the same memory: for what reading leaves in the page cache.
-pub(crate) fn read_away(fd: BorrowedFd<'_>, scratch: &mut [u8], offset: u64, len: u64) -> Result<usize> {
-    const VECTORS: usize = 16;
-    let mut left = len as usize;
-    let vectors = [(); VECTORS].map(|()| {
-        let vector = libc::iovec { iov_base: scratch.as_mut_ptr().cast(), iov_len: left.min(scratch.len()) };
-        left -= vector.iov_len;
-        vector
-    });
-    // SAFETY: the kernel writes into `scratch` alone, and nothing else looks at it meanwhile.
-    let n = unsafe { libc::preadv64(fd.as_raw_fd(), vectors.as_ptr(), VECTORS as i32, offset as i64) };
-    usize::try_from(n).map_err(|_| Errno::last())
-}
-
 /// Whether the byte at `offset` can be read without waiting: EAGAIN if not (preadv2(2), RWF_NOWAIT).
 pub(crate) fn pread_nowait(fd: BorrowedFd<'_>, offset: u64) -> Result<usize> {
     let mut byte = 0u8;

@@ -1,10 +1,11 @@
 //! Sources that become shorter or longer while they are copied.
 
 use std::ops::ControlFlow;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
 
-use xtent::{Control, CopyOptions, Report};
-use xtent_tests::{filesystems, pattern, scratch, write_file};
+use xtent::{Control, CopyOptions, FileOptions, Report, copy_file};
+use xtent_tests::{allocated, filesystems, fs, pattern, scratch, skip, write_file};
 
 use super::{contents, copy, new};
 
@@ -25,6 +26,46 @@ fn cut_shorter_it_ends_at_the_new_end() {
         let report = copy(&src, &dst, CopyOptions::new().control(Control::new().progress(&mut cut)));
         assert_eq!((report.bytes_copied, report.errno), (end as u64, 0), "{fs}");
         assert!(contents(&dst) == pattern(1, end), "{fs}");
+    }
+}
+
+/// And what it took on disk for the rest is given back.
+#[test]
+fn a_file_of_a_source_that_is_cut_shorter_takes_no_more_room() {
+    for fs in filesystems() {
+        let dir = scratch(fs);
+        let (src, dst) = (dir.path().join("src"), dir.path().join("dst"));
+        let file = write_file(&src, &pattern(1, 8 * MIB)).unwrap();
+        let end = 3 * MIB + 4096;
+        let mut cut = |_, _| {
+            file.set_len(end as u64).unwrap();
+            ControlFlow::Continue(())
+        };
+        let options = FileOptions::new().control(Control::new().progress(&mut cut));
+        let report = copy_file(&src, &dst, options).unwrap();
+        assert_eq!(report.bytes_copied, end as u64, "{fs}");
+        assert!(std::fs::read(&dst).unwrap() == pattern(1, end), "{fs}");
+        assert_eq!(allocated(&dst).unwrap(), end as u64, "{fs}");
+    }
+}
+
+/// It takes no more room than its data.
+#[test]
+fn what_a_source_only_reserved_is_a_hole_of_the_file() {
+    for name in ["xfs", "btrfs", "ext4"] {
+        let Some(fs) = fs(name) else {
+            skip(&format!("what_a_source_only_reserved_is_a_hole_of_the_file/{name}"), "there is none");
+            continue;
+        };
+        let dir = scratch(fs);
+        let (src, dst) = (dir.path().join("src"), dir.path().join("dst"));
+        let file = write_file(&src, &pattern(1, MIB)).unwrap();
+        // SAFETY: takes numbers only.
+        assert_eq!(unsafe { libc::fallocate(file.as_raw_fd(), 0, 0, 8 * MIB as i64) }, 0, "{fs}");
+        file.sync_all().unwrap();
+        let report = copy_file(&src, &dst, FileOptions::new()).unwrap();
+        assert_eq!((report.bytes_copied, report.bytes_hole), (MIB as u64, 7 * MIB as u64), "{fs}");
+        assert_eq!(allocated(&dst).unwrap(), MIB as u64, "{fs}");
     }
 }
 

@@ -1,7 +1,10 @@
-//! Copying where the table of cases does not reach: the page cache, sources that change meanwhile, many threads.
+//! Copying where the table of cases does not reach: the page cache, sources that change meanwhile, disks that fail, many
+//! threads.
 
 mod cache;
 mod changing;
+mod device;
+mod failing;
 mod signals;
 mod threads;
 
