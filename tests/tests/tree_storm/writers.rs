@@ -242,7 +242,7 @@ impl Hand {
             9 => exchange(self.dir(), self.dir()),
             10 => drop(fs::hard_link(self.name(), self.name())),
             // Not often, or there is little left.
-            _ if self.random.below(4) == 0 => drop(fs::remove_dir_all(self.dir())),
+            _ if self.random.below(8) == 0 => drop(fs::remove_dir_all(self.dir())),
             _ => self.special(),
         }
     }
