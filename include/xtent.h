@@ -256,6 +256,9 @@
 /** "the destination's old range cannot be kept, and so not be put back after a failure" */
 #define XTENT_REASON_UNDO_IMPOSSIBLE 42
 
+/** "the source is what would be replaced, or lies inside of it" */
+#define XTENT_REASON_INSIDE_DESTINATION 43
+
 /** "something on a path is no directory" */
 #define XTENT_REASON_NOT_A_DIRECTORY 44
 
@@ -1388,8 +1391,8 @@ void xtent_stage_discard(struct xtent_stage *stage);
  *   EISDIR      `dst` ends with "/", "." or ".."
  *   ENAMETOOLONG
  *               a name is longer than the filesystem takes
- *   EINVAL      `dst` lies inside of `src`; a path is NULL; options or report of a wrong size, an unknown flag,
- *               or a reserved member is not 0
+ *   EINVAL      `dst` lies inside of `src`, or would be replaced with `src` inside; a path is NULL; options or
+ *               report of a wrong size, an unknown flag, or a reserved member is not 0
  *   E2BIG       options of a later version, asking for what this library does not know
  *   EBADF       a descriptor is not open
  *   EACCES      a file may not be read, or a directory not written

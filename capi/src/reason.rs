@@ -92,6 +92,8 @@ pub const XTENT_REASON_TOO_MANY_LINKS: i32 = 40;
 pub const XTENT_REASON_CANNOT_EXCHANGE: i32 = 41;
 /// "the destination's old range cannot be kept, and so not be put back after a failure"
 pub const XTENT_REASON_UNDO_IMPOSSIBLE: i32 = 42;
+/// "the source is what would be replaced, or lies inside of it"
+pub const XTENT_REASON_INSIDE_DESTINATION: i32 = 43;
 /// "something on a path is no directory"
 pub const XTENT_REASON_NOT_A_DIRECTORY: i32 = 44;
 /// "the destination lies inside of the source"

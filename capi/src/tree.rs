@@ -214,8 +214,8 @@ unsafe fn tree(
 ///   EISDIR      `dst` ends with "/", "." or ".."
 ///   ENAMETOOLONG
 ///               a name is longer than the filesystem takes
-///   EINVAL      `dst` lies inside of `src`; a path is NULL; options or report of a wrong size, an unknown flag,
-///               or a reserved member is not 0
+///   EINVAL      `dst` lies inside of `src`, or would be replaced with `src` inside; a path is NULL; options or
+///               report of a wrong size, an unknown flag, or a reserved member is not 0
 ///   E2BIG       options of a later version, asking for what this library does not know
 ///   EBADF       a descriptor is not open
 ///   EACCES      a file may not be read, or a directory not written

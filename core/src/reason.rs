@@ -119,6 +119,8 @@ reasons! {
     CannotExchange = 41, "cannot-exchange", "the two cannot be exchanged in one moment: not on this filesystem, or not with these files, or not there";
     /// What was to be cloned aside was refused.
     UndoImpossible = 42, "undo-impossible", "the destination's old range cannot be kept, and so not be put back after a failure";
+    /// A tree that would be replaced, and removed, with what is copied from in it.
+    InsideDestination = 43, "inside-destination", "the source is what would be replaced, or lies inside of it";
     /// A file stands where the path needs a directory.
     NotDirectory = 44, "not-a-directory", "something on a path is no directory";
     /// A tree cannot be copied into itself.

@@ -245,6 +245,29 @@ fn a_taken_name_is_kept_or_exchanged() {
 }
 
 #[test]
+fn what_has_the_source_inside_is_not_replaced() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let tree = dir.path().join("tree");
+    fs::create_dir_all(tree.join("inner/src")).expect("directories");
+    fs::write(tree.join("inner/src/file"), "contents").expect("a file");
+    symlink("tree", dir.path().join("link")).expect("a link");
+    for (name, verb) in VERBS {
+        for src in ["tree", "tree/inner", "tree/inner/src"] {
+            let failure =
+                verb(&dir.path().join(src), &tree, TreeOptions::new().replace(true)).expect_err("refused");
+            let told = (failure.error.errno, failure.error.reason);
+            assert_eq!(told, (libc::EINVAL, Reason::InsideDestination), "{name} {src}");
+            assert_eq!(fs::read(tree.join("inner/src/file")).expect("still there"), b"contents");
+        }
+    }
+    // A link that leads there is replaced itself, and nothing is lost.
+    copy_tree(&tree.join("inner"), &dir.path().join("link"), TreeOptions::new().replace(true))
+        .expect("replaced");
+    assert!(dir.path().join("link/src/file").exists() && tree.join("inner/src/file").exists());
+    assert_eq!(hidden_names(dir.path()), 0);
+}
+
+#[test]
 fn what_is_no_tree_is_refused() {
     let dir = tempfile::tempdir().expect("a directory");
     let src = dir.path().join("src");

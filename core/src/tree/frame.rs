@@ -26,8 +26,13 @@ impl Frame {
         let entry = Entry::open(dst)?;
         let src = open_source(src)?;
         let stat = sys::stat::fstat(src.as_fd()).map_err(path_refusal)?;
-        if !replace && entry.present()?.is_some() {
-            return Err(Refusal { errno: libc::EEXIST, reason: Reason::Exists });
+        if let Some(present) = entry.present()? {
+            if !replace {
+                return Err(Refusal { errno: libc::EEXIST, reason: Reason::Exists });
+            }
+            if lies_inside(src.as_fd(), &Inode::from(&present)).map_err(path_refusal)? {
+                return Err(Refusal { errno: libc::EINVAL, reason: Reason::InsideDestination });
+            }
         }
         if lies_inside(entry.dir(), &Inode::from(&stat)).map_err(path_refusal)? {
             return Err(Refusal { errno: libc::EINVAL, reason: Reason::InsideSource });

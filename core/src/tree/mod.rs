@@ -25,7 +25,8 @@ use frame::Frame;
 pub struct TreeOptions<'a> {
     /// Progress, in files and bytes that are done, and cancellation.
     pub control: Control<'a>,
-    /// Whether the new tree may take the place of what has the name.
+    /// Whether the new tree may take the place of what has the name. It is removed then: so it may neither be the source nor
+    /// have it inside.
     pub replace: bool,
     /// Whether to wait until all of the tree and its name are on disk.
     pub durable: bool,
@@ -130,7 +131,7 @@ pub type TreeResult = std::result::Result<TreeReport, TreeFailure>;
 ///
 /// - `EEXIST`: the name is taken, and [`TreeOptions::replace`] is not set. `EOPNOTSUPP`: it is set, and the filesystem cannot
 ///   exchange two names.
-/// - `ENOTDIR`: `src` is no directory. `EINVAL`: `dst` lies inside of `src`. `ENOENT`, `EACCES`, `ELOOP`, `ENAMETOOLONG`: what
+/// - `ENOTDIR`: `src` is no directory. `EINVAL`: `dst` lies inside of `src`, or would be replaced with `src` inside. `ENOENT`, `EACCES`, `ELOOP`, `ENAMETOOLONG`: what
 ///   is wrong with a path.
 /// - `ECANCELED`, and all that reading, writing and making files may fail with: `EACCES`, `EPERM` (a device, without the
 ///   right to make one), `EROFS`, `ENOSPC`, `EDQUOT`, `EFBIG`, `EIO`, `ENOMEM`, `EMFILE`.

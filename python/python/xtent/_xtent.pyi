@@ -142,6 +142,8 @@ class Reason(enum.Enum):
     """
     UNDO_IMPOSSIBLE = 42
     """The destination's old range cannot be kept, and so not be put back after a failure."""
+    INSIDE_DESTINATION = 43
+    """The source is what would be replaced, or lies inside of it."""
     NOT_A_DIRECTORY = 44
     """Something on a path is no directory."""
     INSIDE_SOURCE = 45

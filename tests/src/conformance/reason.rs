@@ -59,5 +59,7 @@ reasons! {
     TooManyLinks = 40;
     CannotExchange = 41;
     UndoImpossible = 42;
+    InsideDestination = 43;
     NotDirectory = 44;
+    InsideSource = 45;
 }

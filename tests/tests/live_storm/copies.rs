@@ -12,16 +12,16 @@ use crate::writer::{CHANGE, Fared, Manner, Means, Signs, moment, prepare, write}
 use crate::{Plan, Tally, pair, say};
 
 /// One kind of case.
-struct Kind {
-    stable: Stable,
-    manner: Manner,
+pub(crate) struct Kind {
+    pub(crate) stable: Stable,
+    pub(crate) manner: Manner,
     /// How many of these in a round.
-    weight: u64,
-    promise: Promise,
+    pub(crate) weight: u64,
+    pub(crate) promise: Promise,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Promise {
+pub(crate) enum Promise {
     /// None: the control.
     Nothing,
     /// What is published is of one moment.
@@ -46,7 +46,7 @@ const KINDS: [Kind; 7] = [
 ];
 
 const FILESYSTEMS: [&str; 3] = ["xfs", "btrfs", "ext4"];
-const MEANS: [Means; 3] = [Means::Write, Means::Mapping, Means::Direct];
+pub(crate) const MEANS: [Means; 3] = [Means::Write, Means::Mapping, Means::Direct];
 
 /// Below this many copies nothing is said about how many of the control tore.
 const ENOUGH: u64 = 50;
@@ -64,7 +64,8 @@ pub(crate) fn run(plan: &Plan, tally: &mut Tally) {
                     continue;
                 }
                 seed += 1;
-                let counts = storm(from, to, means, kind, times * kind.weight, seed, plan);
+                let often = Often { times: times * kind.weight, apart: Duration::ZERO };
+                let counts = storm((from, to), means, kind, often, seed, plan);
                 copies += counts.copies;
                 if kind.stable == Stable::None {
                     control += counts.copies;
@@ -84,14 +85,14 @@ pub(crate) fn run(plan: &Plan, tally: &mut Tally) {
 }
 
 #[derive(Default)]
-struct Counts {
+pub(crate) struct Counts {
     copies: u64,
     whole: u64,
     torn: u64,
     refused: BTreeMap<&'static str, u64>,
-    violations: u64,
+    pub(crate) violations: u64,
     why: String,
-    writer: Fared,
+    pub(crate) writer: Fared,
 }
 
 impl std::fmt::Display for Counts {
@@ -99,18 +100,23 @@ impl std::fmt::Display for Counts {
         let Counts { copies, whole, torn, writer, .. } = self;
         write!(f, "{copies} copies, {whole} of one moment, {torn} mixed, ")?;
         self.refused.iter().try_for_each(|(reason, n)| write!(f, "{n} {reason}, "))?;
-        let (share, longest) = (writer.share_waited(), writer.longest.as_millis());
-        write!(f, "{} records, writer waited {share:.1}% of the time, {longest} ms at most", writer.records)?;
+        write!(f, "{} records, {writer}", writer.records)?;
         if self.violations > 0 { write!(f, "; {} violations: {}", self.violations, self.why) } else { Ok(()) }
     }
 }
 
-fn storm(
-    from: &Filesystem,
-    to: &Filesystem,
+/// How many copies, and how long nobody copies before each and after the last.
+#[derive(Clone, Copy)]
+pub(crate) struct Often {
+    pub(crate) times: u64,
+    pub(crate) apart: Duration,
+}
+
+pub(crate) fn storm(
+    (from, to): (&Filesystem, &Filesystem),
     means: Means,
     kind: &Kind,
-    times: u64,
+    Often { times, apart }: Often,
     seed: u64,
     plan: &Plan,
 ) -> Counts {
@@ -128,8 +134,10 @@ fn storm(
             if plan.time_is_up() {
                 break;
             }
+            std::thread::sleep(apart);
             one(&src, &dst, means, kind, &mut counts);
         }
+        std::thread::sleep(apart);
         signs.stop.store(true, Ordering::Relaxed);
         writer.join().expect("the writer")
     });

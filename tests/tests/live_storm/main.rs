@@ -1,4 +1,4 @@
-//! Storms on files in use: `copies`, `sqlite` and `killed`, on the filesystems of the runner.
+//! Storms on files in use: `copies`, `waits`, `sqlite` and `killed`, on the filesystems of the runner.
 //!
 //! ```text
 //! filesystems -- cargo test -p xtent-tests --test live_storm -- copies --cases 1000 --seconds 3000
@@ -10,6 +10,7 @@
 mod copies;
 mod killed;
 mod sqlite;
+mod waits;
 mod writer;
 
 use std::io::Write;
@@ -39,6 +40,7 @@ fn main() -> ExitCode {
     let mut tally = Tally::default();
     match storm.as_str() {
         "copies" => copies::run(&plan, &mut tally),
+        "waits" => waits::run(&plan, &mut tally),
         "sqlite" => sqlite::run(&plan, &mut tally),
         "killed" => killed::run(&plan, &mut tally),
         _ => return usage(),
@@ -48,7 +50,7 @@ fn main() -> ExitCode {
 }
 
 fn usage() -> ExitCode {
-    say("usage: live_storm copies|sqlite|killed [--cases N] [--seconds N] [--seed N]");
+    say("usage: live_storm copies|waits|sqlite|killed [--cases N] [--seconds N] [--seed N]");
     ExitCode::from(2)
 }
 

@@ -64,11 +64,16 @@ pub(crate) struct Fared {
     pub(crate) longest: Duration,
 }
 
-impl Fared {
-    pub(crate) fn share_waited(&self) -> f64 {
-        100.0 * self.waited.as_secs_f64() / self.time.as_secs_f64().max(1e-9)
+impl std::fmt::Display for Fared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Fared { time, waited, longest, .. } = self;
+        let share = 100.0 * waited.as_secs_f64() / time.as_secs_f64().max(1e-9);
+        let (waited, time, longest) = (waited.as_millis(), time.as_secs_f64(), longest.as_millis());
+        write!(f, "writer waited {waited} ms of {time:.1} s ({share:.2}%), {longest} ms at most")
     }
+}
 
+impl Fared {
     fn took(&mut self, time: Duration) {
         self.longest = self.longest.max(time);
         if time > Duration::from_millis(1) {

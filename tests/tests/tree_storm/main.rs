@@ -1,11 +1,14 @@
-//! Storms on the tree verbs: `kills` and `full`, on the filesystems of the runner.
+//! Storms on the tree verbs: `kills`, `full` and `writers`, on the filesystems of the runner.
 //!
 //! ```text
 //! filesystems -- cargo test -p xtent-tests --test tree_storm -- kills --cases 200
 //! ```
 //!
-//! Whatever happens, the destination's name has the old tree, or none, or the new one whole. Each storm prints its seed and
+//! Whatever happens, the destination's name has the old tree, or none, or the new one whole; where others write to the source
+//! meanwhile, one of files that existed, or there is an error that names a path. Each storm prints its seed and
 //! counts, and ends with one line of totals.
+
+mod writers;
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -24,8 +27,10 @@ const FILES: usize = 300;
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
-    if words.first().is_some_and(|word| word == "work") {
-        return work(&words[1..]);
+    match words.first().map(String::as_str) {
+        Some("work") => return work(&words[1..]),
+        Some("disturb") => return writers::disturb(&words[1..]),
+        _ => {}
     }
     let number = |name: &str| {
         let at = words.iter().position(|word| word == name)?;
@@ -37,8 +42,9 @@ fn main() -> ExitCode {
     let storm = match words.first().map(String::as_str) {
         Some("kills") => kills,
         Some("full") => full,
+        Some("writers") => writers::writers,
         _ => {
-            say("usage: tree_storm kills|full [--cases N] [--seed N]");
+            say("usage: tree_storm kills|full|writers [--cases N] [--seed N]");
             return ExitCode::from(2);
         }
     };
@@ -97,8 +103,8 @@ impl Call {
         Call { verb: VERBS[random.below(3) as usize], replace: random.below(2) == 1 }
     }
 
-    fn make(self, src: &Path, dst: &Path) -> TreeResult {
-        let options = TreeOptions::new().replace(self.replace);
+    fn make(self, src: &Path, dst: &Path, options: TreeOptions<'_>) -> TreeResult {
+        let options = options.replace(self.replace);
         match self.verb {
             "copy_tree" => xtent::copy_tree(src, dst, options),
             "clone_tree" => xtent::clone_tree(src, dst, options),
@@ -112,7 +118,7 @@ fn work(words: &[String]) -> ExitCode {
     let [verb, replace, src, dst] = words else { return ExitCode::from(2) };
     let verb = VERBS.into_iter().find(|known| known == verb).expect("a verb");
     let call = Call { verb, replace: replace == "true" };
-    match call.make(src.as_ref(), dst.as_ref()) {
+    match call.make(src.as_ref(), dst.as_ref(), TreeOptions::new()) {
         Ok(_) => ExitCode::SUCCESS,
         Err(failure) => {
             eprintln!("{failure}");
@@ -195,7 +201,7 @@ fn kills(fs: &Filesystem, cases: u64, random: &mut Random) -> Result<String, Str
         left += hidden(dir.path()).len();
         // The next run for the same name clears what the killed one left.
         Call { replace: true, ..call }
-            .make(&src, &dst)
+            .make(&src, &dst, TreeOptions::new())
             .map_err(|failure| format!("case {case}, afterwards: {failure}"))?;
         let still = hidden(dir.path());
         if !still.is_empty() {
@@ -222,7 +228,7 @@ fn full(fs: &Filesystem, cases: u64, random: &mut Random) -> Result<String, Stri
         }
         File::open(dir.path()).and_then(|dir| dir.sync_all()).map_err(|error| error.to_string())?;
         let ballast = fill(dir.path(), random.below(12 << 20))?;
-        match call.make(&src, &dst) {
+        match call.make(&src, &dst, TreeOptions::new()) {
             Ok(_) => made += 1,
             Err(failure) if failure.error.errno == libc::ENOSPC => refused += 1,
             Err(failure) => return Err(format!("case {case}: {failure}")),
@@ -234,7 +240,7 @@ fn full(fs: &Filesystem, cases: u64, random: &mut Random) -> Result<String, Stri
         fs::remove_file(ballast).map_err(|error| error.to_string())?;
         // btrfs may have had no room to remove what it made: the next run does.
         Call { replace: true, ..call }
-            .make(&src, &dst)
+            .make(&src, &dst, TreeOptions::new())
             .map_err(|failure| format!("case {case}, afterwards: {failure}"))?;
         let still = hidden(dir.path());
         if !still.is_empty() {
