@@ -67,6 +67,8 @@ mod range;
 mod reason;
 mod remove;
 mod report;
+#[allow(dead_code, reason = "the verbs on stores come next")]
+mod roots;
 mod scratch;
 mod stable;
 mod sys;
