@@ -78,13 +78,13 @@ pub(crate) trait Visitor {
     fn file(&mut self, found: Found<'_>);
 
     /// A further name of a file that was seen, or one that another root led to.
-    fn again(&mut self);
+    fn again(&mut self, found: Found<'_>);
 
     /// A name that was listed and is not there any more.
     fn vanished(&mut self);
 
-    /// What could not be looked at; with the path of the root.
-    fn failed(&mut self, path: PathBuf, errno: Errno);
+    /// What could not be looked at; the path is with that of the root.
+    fn failed(&mut self, root: usize, path: PathBuf, errno: Errno);
 }
 
 impl Roots {
@@ -109,6 +109,11 @@ impl Roots {
                 return;
             }
         }
+    }
+
+    /// Each root's directory, the name of its one file where it is one, and its path.
+    pub(crate) fn each(&self) -> impl Iterator<Item = (BorrowedFd<'_>, Option<&CStr>, &Path)> {
+        self.roots.iter().map(|root| (root.dir.as_fd(), root.file.as_deref(), root.path.as_path()))
     }
 
     /// Opens a directory that was walked.
@@ -184,7 +189,7 @@ impl<V: Visitor> Walk<'_, V> {
         let stat = match Looked::at(roots.roots[root].dir.as_fd(), c"") {
             Ok(stat) => stat,
             Err(errno) => {
-                self.visitor.failed(roots.roots[root].path.clone(), errno);
+                self.visitor.failed(root, roots.roots[root].path.clone(), errno);
                 return ControlFlow::Continue(());
             }
         };
@@ -199,7 +204,7 @@ impl<V: Visitor> Walk<'_, V> {
                 Ok(done) => done?,
                 // It is gone since it was listed, or something else has its name.
                 Err(Errno(libc::ENOENT | libc::ELOOP | libc::ENOTDIR)) => self.visitor.vanished(),
-                Err(errno) => self.visitor.failed(roots.roots[root].path.join(path), errno),
+                Err(errno) => self.visitor.failed(root, roots.roots[root].path.join(path), errno),
             }
         }
         ControlFlow::Continue(())
@@ -264,12 +269,13 @@ impl<V: Visitor> Walk<'_, V> {
             // A special file, where the listing does not say so.
             Ok(_) => return,
             Err(Errno(libc::ENOENT)) => return self.visitor.vanished(),
-            Err(errno) => return self.visitor.failed(roots.path(directory, name), errno),
+            Err(errno) => return self.visitor.failed(root, roots.path(directory, name), errno),
         };
+        let found = Found { root, dir, directory, name, looked: &looked, roots };
         if (remember || looked.is_linked) && !self.files.insert((looked.dev, looked.ino)) {
-            return self.visitor.again();
+            return self.visitor.again(found);
         }
-        self.visitor.file(Found { root, dir, directory, name, looked: &looked, roots });
+        self.visitor.file(found);
     }
 }
 
@@ -300,13 +306,13 @@ mod tests {
             self.files.push(found.path());
         }
 
-        fn again(&mut self) {
+        fn again(&mut self, _found: Found<'_>) {
             self.again += 1;
         }
 
         fn vanished(&mut self) {}
 
-        fn failed(&mut self, path: PathBuf, _errno: Errno) {
+        fn failed(&mut self, _root: usize, path: PathBuf, _errno: Errno) {
             self.failed.push(path);
         }
     }
@@ -384,9 +390,9 @@ mod tests {
                     self.0 = Some(found.directory);
                 }
             }
-            fn again(&mut self) {}
+            fn again(&mut self, _found: Found<'_>) {}
             fn vanished(&mut self) {}
-            fn failed(&mut self, _path: PathBuf, _errno: Errno) {}
+            fn failed(&mut self, _root: usize, _path: PathBuf, _errno: Errno) {}
         }
         let dir = tree();
         let mut roots = Roots::open(&[At::from(dir.path())]).map_err(|(path, _)| path).unwrap();
