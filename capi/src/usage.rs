@@ -189,7 +189,8 @@ impl xtent_usage_options {
 }
 
 /// Says of each of some directories or files how long the regular files in it are, how many blocks they use, who
-/// else uses these, and what deleting it would free; and the same of all of them together.
+/// else uses these, and what deleting it would free; and the same of all of them together. `roots` are any
+/// number of them, in `n_roots` elements, which get the numbers.
 ///
 /// Blocks are told by where they lie, and each is counted once, however many files or places share it; so is a
 /// file with several names. What a filesystem takes for itself, directories and extended attributes are not
