@@ -265,6 +265,9 @@
 /** "the destination lies inside of the source" */
 #define XTENT_REASON_INSIDE_SOURCE 45
 
+/** "a root lies in another one, or is the same" */
+#define XTENT_REASON_ROOT_IN_ROOT 50
+
 /** For `destination`: no clone failed. */
 #define XTENT_DESTINATION_NONE 0
 
@@ -487,6 +490,9 @@
 
 /** For `flags`: go on where a file fails, and publish the tree without it. */
 #define XTENT_TREE_KEEP_GOING 8
+
+/** For `flags`: go down into other filesystems that are mounted beneath a root. */
+#define XTENT_USAGE_CROSS_MOUNTS 1
 
 /** An extent is a hole: it takes no space, and a read gives zeros. */
 #define XTENT_EXTENT_HOLE 1
@@ -857,6 +863,104 @@ struct xtent_tree_report {
     uint32_t unused;
 #define XTENT_TREE_REPORT_INIT \
     { sizeof(struct xtent_tree_report), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+};
+
+/**
+ * A directory or file, and what is found of it. Begin with XTENT_USAGE_ROOT_INIT(dir, path). The amounts are
+ * bytes.
+ */
+struct xtent_usage_root {
+    /** The directory that `path` is relative to, or AT_FDCWD; with an empty `path` the root itself. */
+    int dir;
+    /** 1 if all numbers are known to be exact; 0 if not. */
+    uint32_t exact;
+    /** The root. A symbolic link is not followed. */
+    const char *path;
+    /** Regular files; one with several names is one. */
+    uint64_t files;
+    /** The sum of their sizes. */
+    uint64_t apparent;
+    /** The blocks that they use, each counted once. */
+    uint64_t allocated;
+    /** Of these, what another root uses too. */
+    uint64_t shared_roots;
+    /** What something that is in none of the roots uses too, as far as is known. */
+    uint64_t shared_others;
+    /** What may be used by something that is in none of the roots, and the filesystem does not say. */
+    uint64_t unknown;
+    /** What nothing else uses: so much at least is free after the root is deleted. */
+    uint64_t exclusive;
+    /** What may be free after that at most. */
+    uint64_t exclusive_most;
+    /** Must be 0. */
+    uint64_t reserved[2];
+#define XTENT_USAGE_ROOT_INIT(dir, path) { (dir), 0, (path), 0, 0, 0, 0, 0, 0, 0, 0, { 0, 0 } }
+};
+
+/** Options of xtent_usage. Begin with XTENT_USAGE_OPTIONS_INIT. */
+struct xtent_usage_options {
+    /** sizeof(struct xtent_usage_options). */
+    uint32_t size;
+    /** 0, or XTENT_USAGE_CROSS_MOUNTS. */
+    uint32_t flags;
+    /** About how many bytes of memory the extents may take, each of them 32; 0 is 32 MiB. */
+    uint64_t memory;
+    /** A directory for the unlinked file in which more than that waits; 0 is /var/tmp. */
+    int scratch_dir;
+    /** Must be 0. */
+    uint32_t reserved;
+    /**
+     * NULL, or a flag that is looked at between files: once it is not 0 the call ends. A signal handler may
+     * set it, or another thread.
+     */
+    const volatile sig_atomic_t *cancel;
+    /**
+     * NULL, or called between files with `user`, the files and the bytes in them that were looked at so far.
+     * The call ends when it returns anything but 0. It must return: no longjmp, no C++ exception.
+     */
+    int (*progress)(void *user, uint64_t files, uint64_t bytes);
+    /**
+     * NULL, or called for what could not be looked at, with `user`, its path, the errno and the reason: at
+     * the end for each, or once where the call fails, with the path of the root or an empty one.
+     */
+    void (*failed)(void *user, const char *path, int error, int reason);
+    /** Handed to `progress` and `failed`. */
+    void *user;
+#define XTENT_USAGE_OPTIONS_INIT { sizeof(struct xtent_usage_options), 0, 0, 0, 0, NULL, NULL, NULL, NULL }
+};
+
+/**
+ * What all roots take up together, written on success and on failure alike. Begin with
+ * XTENT_USAGE_REPORT_INIT. The amounts are bytes.
+ */
+struct xtent_usage_report {
+    /** sizeof(struct xtent_usage_report). */
+    uint32_t size;
+    /** Why the call failed: XTENT_REASON_..., XTENT_REASON_NONE when it did not. */
+    int32_t reason;
+    /** The errno that goes with `reason`, positive; 0 when there is none. */
+    int32_t error;
+    /** 1 if all numbers are known to be exact; 0 if not. */
+    uint32_t exact;
+    /** Regular files; one with several names is one. */
+    uint64_t files;
+    /** The sum of their sizes. */
+    uint64_t apparent;
+    /** The blocks that they use, each counted once. */
+    uint64_t allocated;
+    /** Of these, what at least two roots use. */
+    uint64_t shared_roots;
+    /** What something that is in none of the roots uses too, as far as is known. */
+    uint64_t shared_others;
+    /** What may be used by something that is in none of the roots, and the filesystem does not say. */
+    uint64_t unknown;
+    /** What nothing else uses: so much at least is free after all roots are deleted. */
+    uint64_t exclusive;
+    /** What may be free after that at most. */
+    uint64_t exclusive_most;
+    /** What could not be looked at, and is not in the numbers. */
+    uint64_t failures;
+#define XTENT_USAGE_REPORT_INIT { sizeof(struct xtent_usage_report), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 };
 
 /** A run of bytes of a file, and where it lies. */
@@ -1456,6 +1560,56 @@ int xtent_clone_or_copy_tree(int src_dir,
                              const char *dst,
                              const struct xtent_tree_options *options,
                              struct xtent_tree_report *report);
+
+/**
+ * Says of each of some directories or files how long the regular files in it are, how many blocks they use, who
+ * else uses these, and what deleting it would free; and the same of all of them together. `roots` are any
+ * number of them, in `n_roots` elements, which get the numbers.
+ *
+ * Blocks are told by where they lie, and each is counted once, however many files or places share it; so is a
+ * file with several names. What a filesystem takes for itself, directories and extended attributes are not
+ * counted. Dirty pages are written back first. Symbolic links are not followed. The roots may lie on different
+ * filesystems; what is mounted in one is left out without XTENT_USAGE_CROSS_MOUNTS.
+ *
+ * How exact it is: an extent map says of a block that it is shared, and not with how many. What is flagged and
+ * seen once is used by something beside the roots. What is flagged and seen twice may be used by a third. On XFS
+ * with rmapbt (the default of mkfs.xfs since 6.5), and for root, the filesystem is asked who uses it, and every
+ * number is exact; else such blocks are `unknown`, and `exclusive_most` says what they could add. On btrfs the
+ * flag is of whole extents, a part of which others may use: `shared_others` is what it says, `exclusive` is
+ * certain to be used by nobody else, compressed extents are counted by the length that they have in the file, an
+ * extent of which only a part is still in use takes more space than is counted, and nothing is `exact`. Files
+ * without a map (tmpfs) count by the blocks that stat(2) tells; on an overlay, NFS, SMB, FUSE and ZFS these are
+ * `unknown`. Where others write meanwhile, the numbers are of no single moment.
+ *
+ * Memory is bounded, whatever the number of extents: what `memory` does not hold is sorted in an unlinked file.
+ * Beside that a directory takes some 20 bytes and its name, and a file with several names some 100 bytes.
+ *
+ * `options` and `report` may be NULL. What cannot be looked at beneath a root is told to `failed`, and is no
+ * error.
+ *
+ * Returns 0, or -errno, with the numbers of the roots as they were.
+ *
+ *   ENOENT, ENOTDIR, ENAMETOOLONG, EACCES
+ *               a root cannot be opened; or the directory for the unlinked file, where memory did not suffice
+ *   ELOOP       a root is a symbolic link, or there are too many on its path
+ *   EINVAL      see the reason: there are no roots, `roots` or a path is NULL; a root is neither directory nor
+ *               regular file; one lies in another, or is the same (XTENT_REASON_ROOT_IN_ROOT); options or report
+ *               of a wrong size, an unknown flag, or a reserved member is not 0
+ *   E2BIG       options of a later version, asking for what this library does not know
+ *   EBADF       a descriptor is not open
+ *   ECANCELED   cancelled
+ *   ENOMEM      out of memory
+ *   ENOSPC, EDQUOT, EFBIG, EIO
+ *               the unlinked file
+ *   EMFILE, ENFILE
+ *               too many open files: each root needs one, and some more
+ *
+ * Since 0.1.0.
+ */
+int xtent_usage(struct xtent_usage_root *roots,
+                size_t n_roots,
+                const struct xtent_usage_options *options,
+                struct xtent_usage_report *report);
 
 /**
  * Lists where `len` bytes of a file at `off` lie: its extents in order, holes among them, without gaps,

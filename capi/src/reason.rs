@@ -98,6 +98,8 @@ pub const XTENT_REASON_INSIDE_DESTINATION: i32 = 43;
 pub const XTENT_REASON_NOT_A_DIRECTORY: i32 = 44;
 /// "the destination lies inside of the source"
 pub const XTENT_REASON_INSIDE_SOURCE: i32 = 45;
+/// "a root lies in another one, or is the same"
+pub const XTENT_REASON_ROOT_IN_ROOT: i32 = 50;
 
 /// One plain sentence on `reason`, a code such as a report has it, without a full stop, in English.
 ///

@@ -171,10 +171,68 @@ static void bad_arguments(void)
     CHECK(faccessat(dir, "copy", F_OK, 0) != 0);
 }
 
+static void usage(void)
+{
+    struct xtent_usage_root roots[2];
+    struct xtent_usage_options options = XTENT_USAGE_OPTIONS_INIT;
+    struct xtent_usage_report report = XTENT_USAGE_REPORT_INIT;
+    struct told told = {0, "", 0, 0};
+    volatile sig_atomic_t cancelled = 1;
+
+    place();
+    CHECK_INT(xtent_clone_or_copy_tree(dir, "src", dir, "copy", NULL, NULL), 0);
+    roots[0] = (struct xtent_usage_root)XTENT_USAGE_ROOT_INIT(dir, "src");
+    roots[1] = (struct xtent_usage_root)XTENT_USAGE_ROOT_INIT(dir, "copy");
+    options.memory = 1;
+    options.scratch_dir = dir;
+    CHECK_INT(xtent_usage(roots, 2, &options, &report), 0);
+    CHECK_INT(report.error, 0);
+    CHECK_INT(report.files, 4);
+    CHECK_INT(report.apparent, 602000);
+    CHECK_INT(report.failures, 0);
+    for (int i = 0; i < 2; i++) {
+        CHECK_INT(roots[i].files, 2);
+        CHECK_INT(roots[i].apparent, 301000);
+        CHECK(roots[i].allocated >= 301000 && roots[i].exclusive <= roots[i].exclusive_most);
+        CHECK(roots[i].exclusive_most <= roots[i].allocated);
+        CHECK(roots[i].path != NULL && roots[i].dir == dir);
+        /* An overlay does not say where blocks lie. */
+        if (kernel_clones() && strcmp(type, "overlay") != 0)
+            CHECK(roots[i].shared_roots >= 300000 && roots[i].exclusive < 300000);
+    }
+
+    options.failed = failed;
+    options.user = &told;
+    roots[1].path = "src/inner";
+    CHECK_INT(xtent_usage(roots, 2, &options, &report), -EINVAL);
+    CHECK_INT(report.reason, XTENT_REASON_ROOT_IN_ROOT);
+    CHECK_INT(told.calls, 1);
+    CHECK(strcmp(told.path, "src/inner") == 0);
+    CHECK_INT(told.reason, XTENT_REASON_ROOT_IN_ROOT);
+    CHECK_INT(roots[0].files, 2);
+    CHECK_INT(xtent_usage(roots, 0, NULL, NULL), -EINVAL);
+    CHECK_INT(xtent_usage(NULL, 1, NULL, NULL), -EINVAL);
+    roots[1].path = "nothing";
+    CHECK_INT(xtent_usage(roots, 2, NULL, &report), -ENOENT);
+    roots[1].path = NULL;
+    CHECK_INT(xtent_usage(roots, 2, NULL, NULL), -EINVAL);
+    roots[1].path = "copy";
+    roots[1].reserved[1] = 1;
+    CHECK_INT(xtent_usage(roots, 2, NULL, NULL), -EINVAL);
+    roots[1].reserved[1] = 0;
+    options.flags = 0x2;
+    CHECK_INT(xtent_usage(roots, 2, &options, NULL), -EINVAL);
+    options.flags = XTENT_USAGE_CROSS_MOUNTS;
+    options.cancel = &cancelled;
+    CHECK_INT(xtent_usage(roots, 2, &options, &report), -ECANCELED);
+    CHECK_INT(report.reason, XTENT_REASON_CANCELLED);
+}
+
 static const struct test tests[] = {
     {"verbs", verbs},
     {"failures", failures},
     {"bad-arguments", bad_arguments},
+    {"usage", usage},
 };
 
 MAIN(tests)

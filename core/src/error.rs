@@ -39,6 +39,8 @@ pub enum Operation {
     Extents,
     /// [`shared_bytes`](crate::shared_bytes)
     SharedBytes,
+    /// [`usage`](crate::usage())
+    Usage,
 }
 
 impl Operation {
@@ -61,6 +63,7 @@ impl Operation {
             Operation::Probe => "probe",
             Operation::Extents => "extents",
             Operation::SharedBytes => "shared_bytes",
+            Operation::Usage => "usage",
         }
     }
 }

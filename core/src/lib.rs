@@ -67,10 +67,13 @@ mod range;
 mod reason;
 mod remove;
 mod report;
+#[allow(dead_code, reason = "the verbs on stores come next")]
+mod roots;
 mod scratch;
 mod stable;
 mod sys;
 mod tree;
+mod usage;
 
 pub use both::clone_or_copy_range;
 pub use cache::Cache;
@@ -90,6 +93,7 @@ pub use reason::Reason;
 pub use report::{Destination, Protection, Report};
 pub use stable::Stable;
 pub use tree::{TreeFailure, TreeOptions, TreeReport, TreeResult, clone_or_copy_tree, clone_tree, copy_tree};
+pub use usage::{Usage, UsageOptions, UsageReport, usage};
 
 /// This library's version, such as `0.1.0`.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -125,6 +125,8 @@ reasons! {
     NotDirectory = 44, "not-a-directory", "something on a path is no directory";
     /// A tree cannot be copied into itself.
     InsideSource = 45, "inside-source", "the destination lies inside of the source";
+    /// `usage`: what is in both would go with either.
+    RootInRoot = 50, "root-in-root", "a root lies in another one, or is the same";
 }
 
 impl Reason {

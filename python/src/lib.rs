@@ -20,6 +20,7 @@ mod report;
 mod stable;
 mod stage;
 mod tree;
+mod usage;
 
 use pyo3::prelude::*;
 
@@ -47,6 +48,8 @@ mod _xtent {
     use crate::stage::{Stage, stage};
     #[pymodule_export]
     use crate::tree::{TreeFailure, TreeReport, clone_or_copy_tree, clone_tree, copy_tree};
+    #[pymodule_export]
+    use crate::usage::{Usage, UsageReport, usage};
 
     use crate::enums::{DedupeStatus, Destination, ExtentFlags, Mirrored, Protection, Reason};
 

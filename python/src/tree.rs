@@ -17,9 +17,9 @@ use crate::preserve::{Kept, NOTHING};
 use crate::record::record;
 
 record! {
-    /// What is missing in a tree that was made with keep_going.
+    /// What is missing in a tree that was made with keep_going, or in the numbers of usage().
     TreeFailure {
-        /// The path beneath the source, as os.fsdecode() has it.
+        /// The path as os.fsdecode() has it: beneath the source, or with that of the root.
         path: OsString,
         /// The errno.
         errno: i32,
@@ -67,7 +67,7 @@ record! {
 pub(crate) struct Failures(Vec<TreeFailure>);
 
 /// The default.
-const NONE_FAILED: Failures = Failures(Vec::new());
+pub(crate) const NONE_FAILED: Failures = Failures(Vec::new());
 
 impl<'py> IntoPyObject<'py> for Failures {
     type Target = PyTuple;
@@ -88,13 +88,19 @@ impl<'py> FromPyObject<'_, 'py> for Failures {
     }
 }
 
-impl TreeReport {
-    fn of(report: xtent::TreeReport) -> Self {
-        let failures = report.failures.iter().map(|failure| TreeFailure {
+impl Failures {
+    pub(crate) fn of(failures: &[xtent::TreeFailure]) -> Self {
+        let failures = failures.iter().map(|failure| TreeFailure {
             path: failure.path.clone().into_os_string(),
             errno: failure.error.errno,
             reason: Reason(failure.error.reason),
         });
+        Failures(failures.collect())
+    }
+}
+
+impl TreeReport {
+    fn of(report: xtent::TreeReport) -> Self {
         TreeReport {
             bytes_copied: report.total.bytes_copied,
             bytes_cloned: report.total.bytes_cloned,
@@ -104,7 +110,7 @@ impl TreeReport {
             links: report.links,
             specials: report.specials,
             vanished: report.vanished,
-            failures: Failures(failures.collect()),
+            failures: Failures::of(&report.failures),
             fallback: Reason::of(report.total.fallback),
             unkept: Kept(report.total.unkept),
         }
@@ -133,7 +139,7 @@ fn encoded<'py>(py: Python<'py>, path: &Path) -> Bound<'py, PyAny> {
     PyBytes::new(py, path.as_os_str().as_bytes()).into_any()
 }
 
-fn decoded<'py>(py: Python<'py>, path: &Path) -> PyResult<Bound<'py, PyAny>> {
+pub(crate) fn decoded<'py>(py: Python<'py>, path: &Path) -> PyResult<Bound<'py, PyAny>> {
     py.import("os")?.call_method1(intern!(py, "fsdecode"), (encoded(py, path),))
 }
 

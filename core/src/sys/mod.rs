@@ -12,6 +12,7 @@ pub(crate) mod dedupe;
 pub(crate) mod dir;
 pub(crate) mod fallocate;
 pub(crate) mod fiemap;
+pub(crate) mod fsmap;
 pub(crate) mod io;
 pub(crate) mod lease;
 pub(crate) mod limit;

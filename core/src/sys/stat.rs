@@ -1,4 +1,4 @@
-//! `fstat(2)`, `statx(2)` for the mount, `fstatat(2)`, `fstatfs(2)`, `fcntl(2)` with F_GETFL and F_GET_SEALS: what a descriptor is.
+//! `fstat(2)`, `statx(2)`, `fstatat(2)`, `fstatfs(2)`, `fcntl(2)` with F_GETFL and F_GET_SEALS: what a descriptor is.
 
 use std::ffi::CStr;
 use std::mem::MaybeUninit;
@@ -55,17 +55,21 @@ pub(crate) fn seals(fd: BorrowedFd<'_>) -> Result<libc::c_int> {
 
 /// Which mount the open file was reached through; `None` before Linux 5.8.
 pub(crate) fn mount(fd: BorrowedFd<'_>) -> Result<Option<u64>> {
+    let stat = statx(fd, c"", libc::AT_EMPTY_PATH, libc::STATX_MNT_ID)?;
+    Ok((stat.stx_mask & libc::STATX_MNT_ID != 0).then_some(stat.stx_mnt_id))
+}
+
+/// What `path` names, relative to `dir`, with what the mask asks for: `stx_mask` says what of it is there.
+pub(crate) fn statx(
+    dir: BorrowedFd<'_>,
+    path: &CStr,
+    flags: libc::c_int,
+    mask: libc::c_uint,
+) -> Result<libc::statx> {
     let mut stat = MaybeUninit::uninit();
     // SAFETY: the path ends with a zero; statx fills one `statx` when it succeeds.
-    let stat: libc::statx = unsafe {
-        check(libc::statx(
-            fd.as_raw_fd(),
-            c"".as_ptr(),
-            libc::AT_EMPTY_PATH,
-            libc::STATX_MNT_ID,
-            stat.as_mut_ptr(),
-        ))?;
-        stat.assume_init()
-    };
-    Ok((stat.stx_mask & libc::STATX_MNT_ID != 0).then_some(stat.stx_mnt_id))
+    unsafe {
+        check(libc::statx(dir.as_raw_fd(), path.as_ptr(), flags, mask, stat.as_mut_ptr()))?;
+        Ok(stat.assume_init())
+    }
 }

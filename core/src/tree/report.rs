@@ -26,12 +26,13 @@ pub struct TreeReport {
     pub failures: Vec<TreeFailure>,
 }
 
-/// What stopped a tree verb, or is missing in its result, and which file that was.
+/// What stopped a tree verb or [`usage`](crate::usage()), or is missing in its result, and which file that was.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}: {error}", path.display())]
 #[non_exhaustive]
 pub struct TreeFailure {
-    /// The path beneath the source; empty for the tree itself, or the destination.
+    /// The path beneath the source; empty for the tree itself, or the destination. Of `usage` the path with that of the
+    /// root; empty for the call as a whole.
     pub path: PathBuf,
     /// Why.
     pub error: Error,

@@ -9,7 +9,8 @@ many bytes went which way. probe() tells beforehand what works; extents() and sh
 
 copy_file(), clone_file(), clone_or_copy_file() and dedupe_files() do the same with whole files by their paths:
 a new file appears under its name whole or not at all. stage() is a file that the program fills itself, and that
-is published in the same way. copy_tree(), clone_tree() and clone_or_copy_tree() do it with whole directories.
+is published in the same way. copy_tree(), clone_tree() and clone_or_copy_tree() do it with whole directories. usage() says how much directories
+take up, what they share, and what deleting one would free.
 
 Files are ints or objects with fileno(). They are never closed, repositioned or duplicated, and nothing
 opens them again, so that POSIX locks stay. Do not close one in another thread while a verb works on it.
@@ -33,6 +34,8 @@ from xtent._xtent import (
     Stage,
     TreeFailure,
     TreeReport,
+    Usage,
+    UsageReport,
     __version__,
     clone_file,
     clone_or_copy_file,
@@ -49,6 +52,7 @@ from xtent._xtent import (
     probe,
     shared_bytes,
     stage,
+    usage,
 )
 
 __all__ = [
@@ -65,6 +69,8 @@ __all__ = [
     "Stage",
     "TreeFailure",
     "TreeReport",
+    "Usage",
+    "UsageReport",
     "__version__",
     "clone_file",
     "clone_or_copy_file",
@@ -81,4 +87,5 @@ __all__ = [
     "probe",
     "shared_bytes",
     "stage",
+    "usage",
 ]

@@ -21,6 +21,8 @@ __all__ = [
     "Stage",
     "TreeFailure",
     "TreeReport",
+    "Usage",
+    "UsageReport",
     "__version__",
     "clone_file",
     "clone_or_copy_file",
@@ -37,6 +39,7 @@ __all__ = [
     "probe",
     "shared_bytes",
     "stage",
+    "usage",
 ]
 
 __version__: str
@@ -148,6 +151,8 @@ class Reason(enum.Enum):
     """Something on a path is no directory."""
     INSIDE_SOURCE = 45
     """The destination lies inside of the source."""
+    ROOT_IN_ROOT = 50
+    """A root lies in another one, or is the same."""
 
 class Destination(enum.Enum):
     """What a clone's destination is after an error."""
@@ -314,7 +319,7 @@ class Stage:
 
 @final
 class TreeFailure:
-    """What is missing in a tree that was made with keep_going."""
+    """What is missing in a tree that was made with keep_going, or in the numbers of usage()."""
 
     __match_args__: ClassVar[tuple[str, str, str]]
 
@@ -326,7 +331,7 @@ class TreeFailure:
     ) -> TreeFailure: ...
     @property
     def path(self) -> str:
-        """The path beneath the source, as os.fsdecode() has it."""
+        """The path as os.fsdecode() has it: beneath the source, or with that of the root."""
     @property
     def errno(self) -> int:
         """The errno."""
@@ -396,6 +401,80 @@ class TreeReport:
     def __hash__(self) -> int: ...
     def __eq__(self, other: object, /) -> bool: ...
     def __reduce__(self) -> tuple[type[TreeReport], tuple[object, ...]]: ...
+
+@final
+class Usage:
+    """What a root, or all of them, take up. Amounts are bytes."""
+
+    __match_args__: ClassVar[tuple[str, str, str, str, str, str, str, str, str]]
+
+    def __new__(
+        cls,
+        files: int = 0,
+        apparent: int = 0,
+        allocated: int = 0,
+        shared_roots: int = 0,
+        shared_others: int = 0,
+        unknown: int = 0,
+        exclusive: int = 0,
+        exclusive_most: int = 0,
+        exact: bool = True,
+    ) -> Usage: ...
+    @property
+    def files(self) -> int:
+        """Regular files; one with several names is one."""
+    @property
+    def apparent(self) -> int:
+        """The sum of their sizes."""
+    @property
+    def allocated(self) -> int:
+        """The blocks that they use, each counted once."""
+    @property
+    def shared_roots(self) -> int:
+        """Of these, what another root uses too; in total, what at least two roots use."""
+    @property
+    def shared_others(self) -> int:
+        """What something that is in none of the roots uses too, as far as is known."""
+    @property
+    def unknown(self) -> int:
+        """What may be used by something that is in none of the roots, and the filesystem does not say."""
+    @property
+    def exclusive(self) -> int:
+        """What nothing else uses: so much at least is free after the root is deleted; in total, after all are."""
+    @property
+    def exclusive_most(self) -> int:
+        """What may be free after that at most."""
+    @property
+    def exact(self) -> bool:
+        """Whether all numbers are known to be exact."""
+    def __hash__(self) -> int: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    def __reduce__(self) -> tuple[type[Usage], tuple[object, ...]]: ...
+
+@final
+class UsageReport:
+    """What usage() found."""
+
+    __match_args__: ClassVar[tuple[str, str, str]]
+
+    def __new__(
+        cls,
+        roots: Iterable[Usage],
+        total: Usage,
+        failures: Iterable[TreeFailure] = ...,
+    ) -> UsageReport: ...
+    @property
+    def roots(self) -> tuple[Usage, ...]:
+        """For each root, in their order."""
+    @property
+    def total(self) -> Usage:
+        """For all of them together."""
+    @property
+    def failures(self) -> tuple[TreeFailure, ...]:
+        """What could not be looked at, and is not in the numbers; paths are those of the roots and beneath."""
+    def __hash__(self) -> int: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    def __reduce__(self) -> tuple[type[UsageReport], tuple[object, ...]]: ...
 
 @final
 class DedupeResult:
@@ -903,6 +982,44 @@ def stage(
 
     Raises OSError, with the attributes reason and report: FileExistsError without replace, and what is wrong
     with the path or from making a file in the directory.
+    """
+
+def usage(
+    roots: Iterable[StrOrBytesPath | FileDescriptorLike],
+    *,
+    cross_mounts: bool = False,
+    memory: int = 0,
+    scratch_dir: FileDescriptorLike | None = None,
+    dir_fd: FileDescriptorLike | None = None,
+    progress: Callable[[int, int | None], object] | None = None,
+) -> UsageReport:
+    """Say how much each of some directories or files takes up, who else uses its blocks, and what deleting it would free.
+
+    roots are paths, relative to dir_fd where it is given, or what is open: ints or objects with fileno(). Regular
+    files beneath them are looked at; symbolic links are not followed, and a root is not left for what is mounted in
+    it, unless cross_mounts is set. Roots may lie on different filesystems, and not one in another.
+
+    Blocks are told by where they lie, and each is counted once, however many files or places share it; so is a file
+    with several names. What the filesystem takes for itself, directories and extended attributes are not counted.
+    Dirty pages are written back first.
+
+    How exact it is: a map says of a block that it is shared, and not with how many. What is flagged and seen once is
+    used by something beside the roots. What is flagged and seen twice may be used by a third. On XFS with rmapbt (the
+    default of mkfs.xfs since 6.5), and for root, the filesystem is asked who uses it, and every number is exact; else
+    such blocks are unknown, and exclusive_most says what they could add. On btrfs the flag is of whole extents, a part
+    of which others may use: shared_others is what it says, exclusive is certain to be used by nobody else, compressed
+    extents are counted by the length that they have in the file, an extent of which only a part is still in use takes
+    more space than is counted, and nothing is exact. Files without a map (tmpfs) count by the blocks that os.stat()
+    tells; on an overlay, NFS, SMB, FUSE and ZFS these are unknown.
+
+    memory is about how many bytes the extents may take, each of them 32; 0 is 32 MiB. What is more waits in an unlinked
+    file in scratch_dir, the descriptor of a directory, or /var/tmp.
+
+    progress is called with the files and the bytes in them that were looked at. An exception from it, or
+    KeyboardInterrupt, ends the call. What cannot be looked at is in report.failures.
+
+    Raises OSError of the subclass for its errno, with the attributes reason and report, where a root cannot be opened,
+    or lies in another one (EINVAL, ROOT_IN_ROOT).
     """
 
 def probe(src: FileDescriptorLike, dst: FileDescriptorLike) -> Capabilities:
