@@ -90,8 +90,9 @@ fn measure(entry: &Entry, arguments: &Arguments) -> String {
 
 fn run(scenario: &mut Scenario, rounds: usize) -> Vec<Samples> {
     let mut samples: Vec<Samples> = scenario.contenders.iter().map(|_| Samples::default()).collect();
-    // Once for the caches of programs and libraries, and to see that each does the job.
-    for contender in &mut scenario.contenders {
+    // Once for the caches of programs and libraries, and to see that each does the job. A single round is its own.
+    let warm = if rounds > 1 { &mut scenario.contenders[..] } else { &mut [] };
+    for contender in warm {
         (contender.prepare)();
         (contender.run)();
         (contender.check)();
@@ -104,6 +105,9 @@ fn run(scenario: &mut Scenario, rounds: usize) -> Vec<Samples> {
             let contender = &mut scenario.contenders[i];
             (contender.prepare)();
             samples[i].spent.push((contender.run)());
+            if rounds == 1 {
+                (contender.check)();
+            }
             if let Some(quantity) = &mut contender.quantity {
                 samples[i].quantity.push((quantity.look)());
             }
