@@ -136,6 +136,21 @@ mod tests {
     }
 
     #[test]
+    fn who_has_nothing_to_do_is_seen() {
+        let queue = Queue::<u32>::new(1);
+        assert!(!queue.is_hungry());
+        std::thread::scope(|scope| {
+            let closing = Closing(&queue);
+            scope.spawn(|| queue.serve(|_| {}));
+            while !queue.is_hungry() {
+                std::thread::yield_now();
+            }
+            drop(closing);
+        });
+        assert!(!queue.is_hungry());
+    }
+
+    #[test]
     fn without_room_everything_comes_back() {
         let queue = Queue::new(0);
         assert_eq!(queue.offer(7), Some(7));
