@@ -51,18 +51,21 @@ pub(crate) fn directory_of(file: BorrowedFd<'_>) -> sys::Result<OwnedFd> {
 /// Gives an empty file what decides where its data will lie, and so whether it can share blocks with
 /// `counterpart`: no copy-on-write (btrfs), the realtime device (XFS). A new file has its directory's.
 ///
-/// What is refused, or is of another filesystem, stays: the clone will say so, and its refusal be explained.
-pub(crate) fn lies_like(file: BorrowedFd<'_>, counterpart: BorrowedFd<'_>) {
+/// What is refused, or is of another filesystem, stays: the clone will say so, and its refusal be explained. Says whether
+/// anything is other than before.
+pub(crate) fn lies_like(file: BorrowedFd<'_>, counterpart: BorrowedFd<'_>) -> bool {
+    let mut changed = false;
     if let (Ok(ours), Ok(theirs)) = (sys::attributes::flags(file), sys::attributes::flags(counterpart))
         && (ours ^ theirs) & NOCOW != 0
     {
-        sys::attributes::set_flags(file, ours ^ NOCOW).ok();
+        changed |= sys::attributes::set_flags(file, ours ^ NOCOW).is_ok();
     }
     if let (Ok(mut ours), Ok(theirs)) =
         (sys::attributes::extended(file), sys::attributes::extended(counterpart))
         && (ours.flags ^ theirs.flags) & REALTIME != 0
     {
         ours.flags ^= REALTIME;
-        sys::attributes::set_extended(file, &ours).ok();
+        changed |= sys::attributes::set_extended(file, &ours).is_ok();
     }
+    changed
 }

@@ -336,9 +336,65 @@ static void call_verb(struct call *call)
     }
 }
 
+/* Where the tree's failure was: the path beneath the source. */
+static void tell_failure(void *user, const char *path, int error, int reason)
+{
+    (void)user;
+    (void)error;
+    (void)reason;
+    printf(" at=%s", path);
+}
+
+static void tree(const char *verb, int dirs[2], const char *src, const char *dst, const struct xtent_tree_options *options)
+{
+    struct xtent_tree_report report = XTENT_TREE_REPORT_INIT;
+    int result;
+
+    if (!strcmp(verb, "copy_tree"))
+        result = xtent_copy_tree(dirs[0], src, dirs[1], dst, options, &report);
+    else if (!strcmp(verb, "clone_tree"))
+        result = xtent_clone_tree(dirs[0], src, dirs[1], dst, options, &report);
+    else
+        result = xtent_clone_or_copy_tree(dirs[0], src, dirs[1], dst, options, &report);
+    printf(" errno=%d reason=%d", -result, result ? report.reason : 0);
+    printf(" files=%llu directories=%llu links=%llu specials=%llu", (unsigned long long)report.files,
+           (unsigned long long)report.directories, (unsigned long long)report.links,
+           (unsigned long long)report.specials);
+    printf(" bytes=%llu copied=%llu cloned=%llu hole=%llu", (unsigned long long)report.bytes,
+           (unsigned long long)report.bytes_copied, (unsigned long long)report.bytes_cloned,
+           (unsigned long long)report.bytes_hole);
+    printf(" fallback=%d vanished=%llu failures=%llu lost=%u", report.fallback, (unsigned long long)report.vanished,
+           (unsigned long long)report.failures, report.unkept);
+}
+
+static int opened(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0)
+        fail("a file that is given open");
+    return fd;
+}
+
+/* Opens the directory of a path, and leaves its last name. */
+static int directory_of(char **path)
+{
+    char *slash = strrchr(*path, '/');
+    int fd;
+
+    *slash = 0;
+    fd = opened(*path);
+    *path = slash + 1;
+    return fd;
+}
+
 /* A verb that takes paths. */
 static void call_by_paths(char *words)
 {
+    struct xtent_tree_options trees = XTENT_TREE_OPTIONS_INIT;
+    int dirs[2] = { AT_FDCWD, AT_FDCWD };
+    const char *by = "";
+    static const char *const ways[] = { "none", "detect", "lock", "lease", "snapshot", "best" };
     static char *to[MANY];
     static struct xtent_dedupe_file targets[MANY];
     struct call call = { .uid = -1 };
@@ -368,6 +424,13 @@ static void call_by_paths(char *words)
             options.flags |= XTENT_FILE_DURABLE;
         else if (!strcmp(word, "follow"))
             options.flags |= XTENT_FILE_FOLLOW;
+        else if (!strcmp(word, "stable"))
+            options.stable = choice(value, "none detect lock lease snapshot best");
+        else if (!strcmp(word, "scratch")) {
+            unescape(value);
+            options.scratch_dir = opened(value);
+        } else if (!strcmp(word, "by"))
+            by = value;
         else if (!strcmp(word, "preserve"))
             options.preserve = (uint32_t)strtoul(value, NULL, 10);
         else if (!strcmp(word, "cancel")) {
@@ -382,6 +445,13 @@ static void call_by_paths(char *words)
     copy.progress = dedupe.progress = tell;
     copy.user = dedupe.user = &call;
     options.copy = &copy;
+    if (!strcmp(by, "directory")) {
+        dirs[0] = directory_of(&src);
+        dirs[1] = directory_of(&to[0]);
+    } else if (!strcmp(by, "open")) {
+        dirs[0] = opened(src);
+        src = "";
+    }
     printf("done");
     if (!strcmp(call.verb, "dedupe_files")) {
         for (size_t i = 0; i < call.n_to; i++) {
@@ -400,18 +470,31 @@ static void call_by_paths(char *words)
         }
         return;
     }
-    if (!strcmp(call.verb, "copy_file"))
-        result = xtent_copy_file(AT_FDCWD, src, AT_FDCWD, to[0], &options, &report);
-    else if (!strcmp(call.verb, "clone_file"))
-        result = xtent_clone_file(AT_FDCWD, src, AT_FDCWD, to[0], &options, &report);
-    else if (!strcmp(call.verb, "clone_or_copy_file"))
-        result = xtent_clone_or_copy_file(AT_FDCWD, src, AT_FDCWD, to[0], &options, &report);
-    else {
-        fail("unknown verb");
-        return;
+    if (strstr(call.verb, "_tree")) {
+        if (options.flags & XTENT_FILE_REPLACE)
+            trees.flags |= XTENT_TREE_REPLACE;
+        if (options.flags & XTENT_FILE_DURABLE)
+            trees.flags |= XTENT_TREE_DURABLE;
+        trees.cancel = &cancelled;
+        trees.progress = tell;
+        trees.failed = tell_failure;
+        trees.user = &call;
+        tree(call.verb, dirs, src, to[0], &trees);
+    } else {
+        if (!strcmp(call.verb, "copy_file"))
+            result = xtent_copy_file(dirs[0], src, dirs[1], to[0], &options, &report);
+        else if (!strcmp(call.verb, "clone_file"))
+            result = xtent_clone_file(dirs[0], src, dirs[1], to[0], &options, &report);
+        else
+            result = xtent_clone_or_copy_file(dirs[0], src, dirs[1], to[0], &options, &report);
+        say_copied(result, &report);
+        printf(" unkept=%u stable=%s", report.unkept, ways[report.stable]);
     }
-    say_copied(result, &report);
-    printf(" unkept=%u", report.unkept);
+    for (size_t i = 0; i < 2; i++)
+        if (dirs[i] != AT_FDCWD)
+            close(dirs[i]);
+    if (options.scratch_dir)
+        close(options.scratch_dir);
 }
 
 static void call_one(char *words)

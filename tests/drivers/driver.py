@@ -1,5 +1,6 @@
 """The Python face of the table. The protocol, and what a driver is, stand in driver.rs."""
 
+import contextlib
 import fcntl
 import os
 import signal
@@ -193,7 +194,7 @@ def file(words):
     call = {"to": []}
     for word in words:
         key, value = word.split("=", 1)
-        if key in ("src", "to"):
+        if key in ("src", "to", "scratch"):
             value = unquote_to_bytes(value)
         if key == "to":
             call["to"].append(value)
@@ -205,17 +206,56 @@ def file(words):
             return "done" + status() + "".join(map(target, verb(call["src"], call["to"])))
         except OSError as error:
             return "done" + status(error)
-    options = {
-        "replace": "replace" in call,
-        "durable": "durable" in call,
-        "follow_symlinks": "follow" in call,
-        "preserve": [name for bit, name in enumerate(KEPT) if int(call["preserve"]) >> bit & 1],
-    }
+    with contextlib.ExitStack() as held:
+        return "done" + made(verb, call, held)
+
+
+def opened(held, path):
+    number = os.open(path, os.O_RDONLY)
+    held.callback(os.close, number)
+    return number
+
+
+def made(verb, call, held):
+    src, dst = call["src"], call["to"][0]
+    options = {"replace": "replace" in call, "durable": "durable" in call}
+    if call.get("by") == "directory":
+        options["src_dir_fd"], options["dst_dir_fd"] = (opened(held, os.path.dirname(path)) for path in (src, dst))
+        src, dst = os.path.basename(src), os.path.basename(dst)
+    elif call.get("by") == "open":
+        src = opened(held, src)
+    if call["verb"].endswith("_tree"):
+        return tree(verb, src, dst, options)
+    options["follow_symlinks"] = "follow" in call
+    options["preserve"] = [name for bit, name in enumerate(KEPT) if int(call["preserve"]) >> bit & 1]
+    options["stable"] = call.get("stable", "none")
+    if "scratch" in call:
+        options["scratch_dir"] = opened(held, call["scratch"])
     try:
-        report = verb(call["src"], call["to"][0], **options)
+        report = verb(src, dst, **options)
+        said = report_words(report, 0)
     except OSError as error:
-        return "done" + report_words(error.report, "-", error) + f" unkept={bits(error.report.unkept)}"
-    return "done" + report_words(report, 0) + f" unkept={bits(report.unkept)}"
+        report = error.report
+        said = report_words(report, "-", error)
+    return f"{said} unkept={bits(report.unkept)} stable={report.stable}"
+
+
+def tree(verb, src, dst, options):
+    try:
+        report = verb(src, dst, **options)
+    except OSError as error:
+        at = error.filename
+        if isinstance(at, int) or at == src:
+            at = b""
+        elif isinstance(src, bytes):
+            at = os.path.relpath(at, src)
+        return status(error) + f" at={os.fsdecode(at)}"
+    return status() + (
+        f" files={report.files} directories={report.directories} links={report.links} specials={report.specials}"
+        f" bytes={report.bytes} copied={report.bytes_copied} cloned={report.bytes_cloned} hole={report.bytes_hole}"
+        f" fallback={code(report.fallback)} vanished={report.vanished} failures={len(report.failures)}"
+        f" lost={bits(report.unkept)}"
+    )
 
 
 def parse(words):

@@ -11,7 +11,9 @@
 //!      [cancel=before | cancel=after,BYTES] [alarms=1] [uid=N]
 //!      [undo=WORD] [atomic=WORD] [scratch=SLOT] [keep=1]
 //! file verb=NAME src=PATH to=PATH ... [replace=1] [durable=1] [follow=1] preserve=BITS [cancel=...]
-//!                                        a verb that opens its files itself, by paths from the root
+//!      [stable=WORD] [scratch=PATH] [by=directory | by=open]
+//!                                        a verb that opens its files itself, by paths from the root; by=directory: by
+//!                                        names in their directories, which are open; by=open: the source is open
 //! done errno=N reason=N ...              what the verb says; then for each slot the file position (set to 3
 //!                                        before the call) and whether a POSIX lock was taken before the call
 //! ```
@@ -21,16 +23,17 @@
 use std::cell::Cell;
 use std::ffi::OsString;
 use std::fmt::Write as _;
+use std::fs::File;
 use std::io::{BufRead, Write as _};
 use std::ops::ControlFlow;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStringExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use xtent::{
     Ability, Answer, At, Atomic, Cache, CloneOptions, Control, CopyOptions, DedupeOptions, DedupeResult,
     DedupeStatus, DedupeTarget, Destination, Error, FileOptions, Preserve, Protection, Reason, Report,
-    Server, Sparse, Undo,
+    Server, Sparse, Stable, TreeOptions, TreeReport, TreeResult, Undo,
 };
 
 enum Slot {
@@ -241,6 +244,7 @@ fn file<'w>(words: impl Iterator<Item = &'w str>) -> String {
     let (mut verb, mut src, mut to) = ("", PathBuf::new(), Vec::new());
     let (mut options, mut preserve) = (FileOptions::new(), 0);
     let (mut cancelled_before, mut cancel_after) = (false, None);
+    let (mut scratch, mut by) = (None, "");
     let path = |word: &str| PathBuf::from(OsString::from_vec(unescape(word)));
     for word in words {
         let (key, value) = word.split_once('=').expect("key=value");
@@ -251,6 +255,9 @@ fn file<'w>(words: impl Iterator<Item = &'w str>) -> String {
             "replace" => options.replace = true,
             "durable" => options.durable = true,
             "follow" => options.follow = true,
+            "stable" => options.stable = *Stable::ALL.iter().find(|way| way.name() == value).expect("a way"),
+            "scratch" => scratch = Some(File::open(path(value)).expect("a directory")),
+            "by" => by = value,
             "preserve" => preserve = value.parse().expect("bits"),
             "cancel" => match value.strip_prefix("after,") {
                 Some(bytes) => cancel_after = Some(bytes.parse::<u64>().expect("bytes")),
@@ -265,21 +272,60 @@ fn file<'w>(words: impl Iterator<Item = &'w str>) -> String {
         _ => ControlFlow::Continue(()),
     };
     let control = Control::new().cancel(&cancelled).progress(&mut tell);
-    let options = options.preserve(Preserve::from_bits(preserve).expect("known bits"));
-    let made = |result: xtent::Result<Report>| {
-        let unkept = result.as_ref().map_or_else(|error| error.report.unkept, |report| report.unkept);
-        copied(result, |_| 0) + &format!(" unkept={}", unkept.bits())
+    let mut options = options.preserve(Preserve::from_bits(preserve).expect("known bits"));
+    options.scratch_dir = scratch.as_ref().map(AsFd::as_fd);
+    let open = |path: &Path| File::open(path).expect("it is there");
+    let name = |path: &PathBuf| PathBuf::from(path.file_name().expect("a name"));
+    let parent = |path: &PathBuf| open(path.parent().expect("a directory"));
+    let given: Vec<(Option<File>, PathBuf)> = match by {
+        "directory" => [&src, &to[0]].map(|path| (Some(parent(path)), name(path))).into(),
+        "open" => vec![(Some(open(&src)), PathBuf::new()), (None, to[0].clone())],
+        _ => std::iter::once(&src).chain(&to).map(|path| (None, path.clone())).collect(),
     };
+    let at = |i: usize| At { dir: given[i].0.as_ref().map(AsFd::as_fd), path: &given[i].1 };
+    let made = |result: xtent::Result<Report>| {
+        let report = result.as_ref().map_or_else(|error| error.report, |report| *report);
+        copied(result, |_| 0) + &format!(" unkept={} stable={}", report.unkept.bits(), report.stable.name())
+    };
+    let trees = TreeOptions::new().replace(options.replace).durable(options.durable);
     match verb {
-        "copy_file" => made(xtent::copy_file(&src, &to[0], options.control(control))),
-        "clone_file" => made(xtent::clone_file(&src, &to[0], options.control(control))),
-        "clone_or_copy_file" => made(xtent::clone_or_copy_file(&src, &to[0], options.control(control))),
+        "copy_file" => made(xtent::copy_file(at(0), at(1), options.control(control))),
+        "clone_file" => made(xtent::clone_file(at(0), at(1), options.control(control))),
+        "clone_or_copy_file" => made(xtent::clone_or_copy_file(at(0), at(1), options.control(control))),
+        "copy_tree" => tree(xtent::copy_tree(at(0), at(1), trees.control(control))),
+        "clone_tree" => tree(xtent::clone_tree(at(0), at(1), trees.control(control))),
+        "clone_or_copy_tree" => tree(xtent::clone_or_copy_tree(at(0), at(1), trees.control(control))),
         "dedupe_files" => {
-            let targets: Vec<At<'_>> = to.iter().map(At::from).collect();
+            let targets: Vec<At<'_>> = (1..given.len()).map(at).collect();
             let options = DedupeOptions::new().control(control);
-            said(xtent::dedupe_files(&src, &targets, options), |results| results.iter().map(target).collect())
+            said(xtent::dedupe_files(at(0), &targets, options), |results| {
+                results.iter().map(target).collect()
+            })
         }
         verb => panic!("unknown verb {verb}"),
+    }
+}
+
+fn tree(result: TreeResult) -> String {
+    match result {
+        Err(failure) => {
+            let at = failure.path.to_str().expect("names of the table").to_owned();
+            status(Some(failure.error)) + &format!(" at={at}")
+        }
+        Ok(TreeReport { total, files, directories, links, specials, vanished, failures, .. }) => {
+            status(None)
+                + &format!(
+                    " files={files} directories={directories} links={links} specials={specials} bytes={} copied={} \
+                     cloned={} hole={} fallback={} vanished={vanished} failures={} lost={}",
+                    total.bytes(),
+                    total.bytes_copied,
+                    total.bytes_cloned,
+                    total.bytes_hole,
+                    total.fallback.code(),
+                    failures.len(),
+                    total.unkept.bits()
+                )
+        }
     }
 }
 

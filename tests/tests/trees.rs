@@ -312,6 +312,25 @@ fn cancelling_publishes_nothing() {
 }
 
 #[test]
+fn threads_share_a_directory() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let src = dir.path().join("src");
+    fs::create_dir(&src).expect("a directory");
+    // More than are handed out at once.
+    for i in 0..1000_usize {
+        fs::write(src.join(i.to_string()), pattern(i as u64, i)).expect("a file");
+    }
+    for threads in [1, 2, 7] {
+        let dst = dir.path().join(threads.to_string());
+        let report = copy_tree(&src, &dst, TreeOptions::new().threads(threads)).expect("copied");
+        assert_eq!((report.files, report.total.bytes()), (1000, 999 * 1000 / 2));
+        for i in 0..1000_usize {
+            assert!(fs::read(dst.join(i.to_string())).expect("a file") == pattern(i as u64, i), "{i}");
+        }
+    }
+}
+
+#[test]
 fn going_on_reports_every_failure() {
     for fs in filesystems().iter().filter(|fs| !shares(fs)) {
         let dir = scratch(fs);

@@ -8,19 +8,24 @@ use std::time::{Duration, Instant};
 use crate::scenario::Spent;
 
 /// Runs it. A peer that fails has no time, and the run of the bench no meaning.
-pub(crate) fn timed(mut command: Command) -> Spent {
+pub(crate) fn timed(command: Command) -> Spent {
+    timed_with_peak(command).0
+}
+
+/// The same, and the most memory that it had, in MiB: its own, without the page cache.
+pub(crate) fn timed_with_peak(mut command: Command) -> (Spent, f64) {
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let begin = Instant::now();
     #[expect(clippy::zombie_processes, reason = "wait4 buries it, and tells what it took")]
     let child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    let (status, cpu) = wait(child.id()).unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let (status, cpu, peak) = wait(child.id()).unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let wall = begin.elapsed();
     assert_eq!(status, 0, "{command:?} failed");
-    Spent { wall, cpu }
+    (Spent { wall, cpu }, peak)
 }
 
-/// Its status as of wait4(2), and the processor time that it and its children took.
-fn wait(pid: u32) -> io::Result<(i32, Duration)> {
+/// Its status as of wait4(2), the processor time that it and its children took, and its most memory.
+fn wait(pid: u32) -> io::Result<(i32, Duration, f64)> {
     let mut status = 0;
     let mut usage = MaybeUninit::<libc::rusage>::zeroed();
     // SAFETY: both are valid for the call; zeros are a valid rusage.
@@ -32,7 +37,8 @@ fn wait(pid: u32) -> io::Result<(i32, Duration)> {
     let time = |time: libc::timeval| {
         Duration::from_secs(time.tv_sec as u64) + Duration::from_micros(time.tv_usec as u64)
     };
-    Ok((status, time(usage.ru_utime) + time(usage.ru_stime)))
+    // In KiB.
+    Ok((status, time(usage.ru_utime) + time(usage.ru_stime), usage.ru_maxrss as f64 / 1024.0))
 }
 
 /// This program, to do one thing (see [`crate::programs`]).

@@ -15,6 +15,7 @@ pub(crate) struct Entry {
     pub(crate) on: Vec<&'static str>,
     /// Gets a directory on each of them.
     pub(crate) make: Box<Make>,
+    only_by_name: bool,
 }
 
 type Make = dyn Fn(&Arguments, &[&Path]) -> Scenario;
@@ -25,11 +26,18 @@ impl Entry {
         on: &[&'static str],
         make: impl Fn(&Arguments, &[&Path]) -> Scenario + 'static,
     ) -> Self {
-        Entry { name: name.into(), on: on.to_vec(), make: Box::new(make) }
+        Entry { name: name.into(), on: on.to_vec(), make: Box::new(make), only_by_name: false }
+    }
+
+    /// Takes so long that only its own word chooses it, the last of its name.
+    pub(crate) fn only_by_name(self) -> Self {
+        Entry { only_by_name: true, ..self }
     }
 
     pub(crate) fn has_words(&self, words: &[String]) -> bool {
-        words.iter().all(|word| self.name.split(' ').any(|part| part == word))
+        let parts: Vec<&str> = self.name.split(' ').collect();
+        let is_meant = !self.only_by_name || words.iter().any(|word| parts.last() == Some(&word.as_str()));
+        is_meant && words.iter().all(|word| parts.contains(&word.as_str()))
     }
 }
 

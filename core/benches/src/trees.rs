@@ -1,20 +1,25 @@
-//! Whole directories of small files.
+//! Whole directories: of small files, of a real program, and of a million files.
 
+use std::cell::Cell;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::rc::Rc;
 
 use xtent_tests::pattern;
 
 use crate::arguments::Arguments;
-use crate::process::{exists, program};
+use crate::process::{exists, program, timed_with_peak};
 use crate::scenario::{Contender, Entry, Scenario};
 
 /// So many, in directories of 100, of 1 to 16 KiB.
 const FILES: usize = 25_000;
 
 pub(crate) fn entries() -> Vec<Entry> {
-    ["xfs", "btrfs"].into_iter().flat_map(|fs| VERBS.iter().map(move |verb| small(fs, verb))).collect()
+    let on = |fs| {
+        VERBS.iter().map(move |verb| small(fs, verb)).chain(VERBS.iter().map(move |verb| real(fs, verb)))
+    };
+    ["xfs", "btrfs"].into_iter().flat_map(on).chain([million()]).collect()
 }
 
 /// A verb, and what its time must be at most, as a part of theirs.
@@ -35,21 +40,41 @@ const VERBS: [Verb; 3] = [
 struct Job {
     src: PathBuf,
     dst: PathBuf,
+    /// All but directories.
+    names: usize,
 }
 
 impl Job {
-    fn new(dir: &Path) -> Job {
-        let job = Job { src: dir.join("src"), dst: dir.join("dst") };
+    fn new(dir: &Path, names: usize) -> Job {
+        Job { src: dir.join("src"), dst: dir.join("dst"), names }
+    }
+
+    /// In directories of 100.
+    fn of_files(dir: &Path, files: usize, size: impl Fn(usize) -> usize) -> Job {
+        let job = Job::new(dir, files);
         let bytes = pattern(1, 16 << 10);
-        for i in 0..FILES {
+        for i in 0..files {
             let directory = job.src.join(format!("{}/{}", i / 5000, i / 100));
             if i % 100 == 0 {
                 fs::create_dir_all(&directory).expect("a directory");
             }
-            // Every size between 1 and 16 KiB, in no order.
-            let size = (1 << 10) + i * 7919 % (15 << 10);
-            fs::write(directory.join(i.to_string()), &bytes[..size]).expect("room");
+            fs::write(directory.join(i.to_string()), &bytes[..size(i)]).expect("room");
         }
+        job
+    }
+
+    fn of_small_files(dir: &Path) -> Job {
+        // Every size between 1 and 16 KiB, in no order.
+        Job::of_files(dir, FILES, |i| (1 << 10) + i * 7919 % (15 << 10))
+    }
+
+    /// The Rust toolchain that built this program.
+    fn of_a_toolchain(dir: &Path) -> Job {
+        let rustc = Command::new("rustc").args(["--print", "sysroot"]).output().expect("rustc");
+        let root = String::from_utf8(rustc.stdout).expect("a path");
+        let job = Job::new(dir, count(Path::new(root.trim())));
+        let copied = Command::new("cp").arg("-a").arg(root.trim()).arg(&job.src).status().expect("cp");
+        assert!(copied.success(), "cp: {copied}");
         job
     }
 
@@ -67,8 +92,8 @@ impl Job {
             crate::copy::settle(&prepared.src);
         })
         .check(move || match count(&checked.dst) {
-            FILES => Ok(()),
-            some => Err(format!("it made {some} of {FILES} files")),
+            some if some == checked.names => Ok(()),
+            some => Err(format!("it made {some} of {} names", checked.names)),
         })
     }
 }
@@ -81,43 +106,100 @@ fn count(dir: &Path) -> usize {
 }
 
 fn small(fs: &'static str, verb: &'static Verb) -> Entry {
-    Entry::new(format!("tree {} {fs}", verb.name), &[fs], move |_: &Arguments, dirs| {
-        let job = Job::new(dirs[0]);
-        let mut contenders = vec![
-            job.contender("xtent", || program(verb.name)),
-            job.contender("xtent, 1 thread", || {
-                let mut command = program(verb.name);
-                command.arg("--one-thread");
-                command
-            }),
-        ];
-        let cp = |how: &'static str| {
-            job.contender(&format!("cp -a --reflink={how}"), move || {
-                let mut command = Command::new("cp");
-                command.arg("-a").arg(format!("--reflink={how}"));
-                command
-            })
-        };
-        contenders.push(Contender { target: Some(verb.cp), ..cp("always") });
-        if verb.name == "copy_tree" {
-            contenders.push(cp("never"));
+    Entry::new(format!("tree {} small {fs}", verb.name), &[fs], move |_: &Arguments, dirs| {
+        let job = Job::of_small_files(dirs[0]);
+        let mut contenders = contenders(&job, verb);
+        contenders[2].target = Some(verb.cp);
+        for contender in &mut contenders {
+            match contender.name.as_str() {
+                "xcp --reflink=never" => contender.target = verb.xcp,
+                BOUND => contender.target = verb.bound,
+                _ => {}
+            }
         }
-        if exists("xcp") && verb.name != "clone_tree" {
-            let xcp = job.contender("xcp --reflink=never", || {
-                let mut command = Command::new("xcp");
-                command.args(["-r", "--no-progress", "--reflink=never"]);
-                command
-            });
-            contenders.push(Contender { target: verb.xcp, ..xcp });
-        }
-        let bound = job.contender("bound: create, with metadata, 1 thread", || program("create-tree"));
-        contenders.push(Contender { target: verb.bound, ..bound });
         Scenario {
             about: format!("{FILES} files of 1 to 16 KiB in the page cache, to a new directory"),
             rounds: 9,
             contenders,
         }
     })
+}
+
+fn real(fs: &'static str, verb: &'static Verb) -> Entry {
+    Entry::new(format!("tree {} toolchain {fs}", verb.name), &[fs], move |_: &Arguments, dirs| {
+        let job = Job::of_a_toolchain(dirs[0]);
+        let about = format!("A Rust toolchain of {} files in the page cache, to a new directory", job.names);
+        Scenario { about, rounds: 5, contenders: contenders(&job, verb) }
+    })
+}
+
+const BOUND: &str = "bound: create, with metadata, 1 thread";
+
+/// The third is `cp --reflink=always`.
+fn contenders(job: &Job, verb: &'static Verb) -> Vec<Contender> {
+    let mut contenders = vec![
+        job.contender("xtent", || program(verb.name)),
+        job.contender("xtent, 1 thread", || {
+            let mut command = program(verb.name);
+            command.arg("--one-thread");
+            command
+        }),
+        cp(job, "always"),
+    ];
+    if verb.name == "copy_tree" {
+        contenders.push(cp(job, "never"));
+    }
+    if exists("xcp") && verb.name != "clone_tree" {
+        contenders.push(job.contender("xcp --reflink=never", || {
+            let mut command = Command::new("xcp");
+            command.args(["-r", "--no-progress", "--reflink=never"]);
+            command
+        }));
+    }
+    contenders.push(job.contender(BOUND, || program("create-tree")));
+    contenders
+}
+
+fn cp(job: &Job, how: &'static str) -> Contender {
+    job.contender(&format!("cp -a --reflink={how}"), move || {
+        let mut command = Command::new("cp");
+        command.arg("-a").arg(format!("--reflink={how}"));
+        command
+    })
+}
+
+/// One in four has contents, so that it fits into memory.
+fn million() -> Entry {
+    let make = |_: &Arguments, dirs: &[&Path]| {
+        let job = Job::of_files(dirs[0], 1_000_000, |i| if i % 4 == 0 { 1 << 10 } else { 0 });
+        let contender = |name: &str, command: fn() -> Command| {
+            let peak = Rc::new(Cell::new(0.0));
+            let (run, seen) = (job.clone(), peak.clone());
+            let run = move || {
+                let mut command = command();
+                command.arg(&run.src).arg(&run.dst);
+                let (spent, peak) = timed_with_peak(command);
+                seen.set(peak);
+                spent
+            };
+            let contender = job.contender(name, command);
+            Contender { run: Box::new(run), ..contender }.quantity("MiB of memory", None, move || peak.get())
+        };
+        let contenders = vec![
+            contender("copy_tree", || program("copy_tree")),
+            contender("cp -a --reflink=never", || {
+                let mut command = Command::new("cp");
+                command.args(["-a", "--reflink=never"]);
+                command
+            }),
+        ];
+        Scenario {
+            about: "1000000 files, 250000 of 1 KiB and the others empty, to a new directory".into(),
+            rounds: 1,
+            contenders,
+        }
+    };
+    Entry::new("tree copy_tree xfs million", &["xfs"], make).only_by_name()
 }
 
 /// The bound: every name of the source made with mode, owner and times, and nothing in it.
@@ -129,6 +211,10 @@ pub(crate) fn create(src: &Path, dst: &Path) -> std::io::Result<()> {
         let (from, to) = (entry.path(), dst.join(entry.file_name()));
         if entry.file_type()?.is_dir() {
             create(&from, &to)?;
+            continue;
+        }
+        if entry.file_type()?.is_symlink() {
+            std::os::unix::fs::symlink(fs::read_link(&from)?, &to)?;
             continue;
         }
         let stat = fs::symlink_metadata(&from)?;

@@ -13,6 +13,8 @@ pub(crate) struct Original<'a> {
     pub(crate) file: Option<BorrowedFd<'a>>,
     /// Its set-id bits and capabilities are not handed on.
     pub(crate) without_privileges: bool,
+    /// The new file's directory has no default ACL, from which it would have one.
+    pub(crate) alone: bool,
 }
 
 /// Where Linux and NFS keep ACLs among the attributes.
@@ -27,13 +29,15 @@ pub(crate) fn carry(
     as_new: u32,
 ) -> sys::Result<Preserve> {
     let begun = begin(file, from, what)?;
-    finish(file, from, what, begun, as_new)
+    complete(file, from, what, begun, as_new)
 }
 
 /// What is carried already, and what is still to be.
 pub(crate) struct Begun {
     acls: Vec<(&'static CStr, Vec<u8>)>,
     unkept: Preserve,
+    /// What the new file was found to be, as long as that was not changed.
+    ours: Option<libc::stat64>,
 }
 
 /// The part of [`carry`] that may happen before all of the contents are there.
@@ -41,7 +45,7 @@ pub(crate) struct Begun {
 /// chown(2) takes set-id bits and capabilities away, so it comes first. Attributes of the user are set while the mode is
 /// still 0600: a file that its owner may not write takes none (xattr(7)).
 pub(crate) fn begin(file: BorrowedFd<'_>, from: &Original<'_>, what: Preserve) -> sys::Result<Begun> {
-    let mut job = Carry { file, from, unkept: Preserve::NONE };
+    let mut job = Carry { file, from, unkept: Preserve::NONE, ours: None };
     if what.contains(Preserve::OWNER) {
         job.owner()?;
     }
@@ -61,12 +65,10 @@ pub(crate) fn begin(file: BorrowedFd<'_>, from: &Original<'_>, what: Preserve) -
             }
         }
     }
-    Ok(Begun { acls, unkept: job.unkept })
+    Ok(Begun { acls, unkept: job.unkept, ours: job.ours })
 }
 
-/// The rest: what denies access, and what changes with every other change.
-///
-/// chmod(2) changes the mask of an ACL, so ACLs come after it. Everything before changes times.
+/// The rest, when time has passed: what denies access, and what changes with every other change.
 pub(crate) fn finish(
     file: BorrowedFd<'_>,
     from: &Original<'_>,
@@ -74,8 +76,19 @@ pub(crate) fn finish(
     begun: Begun,
     as_new: u32,
 ) -> sys::Result<Preserve> {
-    let mut job = Carry { file, from, unkept: begun.unkept };
-    if what.contains(Preserve::ACLS) {
+    complete(file, from, what, Begun { ours: None, ..begun }, as_new)
+}
+
+/// chmod(2) changes the mask of an ACL, so ACLs come after it. Everything before changes times.
+fn complete(
+    file: BorrowedFd<'_>,
+    from: &Original<'_>,
+    what: Preserve,
+    begun: Begun,
+    as_new: u32,
+) -> sys::Result<Preserve> {
+    let mut job = Carry { file, from, unkept: begun.unkept, ours: begun.ours };
+    if what.contains(Preserve::ACLS) && !from.alone {
         job.remove_inherited_acls();
     }
     job.mode(what.contains(Preserve::MODE).then_some(from.stat.st_mode & 0o7777), as_new)?;
@@ -90,8 +103,8 @@ pub(crate) fn finish(
 
 /// Only the times of `from`.
 pub(crate) fn carry_times(file: BorrowedFd<'_>, from: &libc::stat64) -> sys::Result<Preserve> {
-    let original = Original { stat: from, file: None, without_privileges: false };
-    let mut job = Carry { file, from: &original, unkept: Preserve::NONE };
+    let original = Original { stat: from, file: None, without_privileges: false, alone: false };
+    let mut job = Carry { file, from: &original, unkept: Preserve::NONE, ours: None };
     job.times(from)?;
     Ok(job.unkept)
 }
@@ -100,6 +113,7 @@ struct Carry<'a> {
     file: BorrowedFd<'a>,
     from: &'a Original<'a>,
     unkept: Preserve,
+    ours: Option<libc::stat64>,
 }
 
 impl Carry<'_> {
@@ -115,11 +129,20 @@ impl Carry<'_> {
         }
     }
 
+    /// What the new file is.
+    fn ours(&mut self) -> sys::Result<libc::stat64> {
+        match self.ours {
+            Some(ours) => Ok(ours),
+            None => Ok(*self.ours.insert(sys::stat::fstat(self.file)?)),
+        }
+    }
+
     fn owner(&mut self) -> sys::Result<()> {
-        let (ours, theirs) = (sys::stat::fstat(self.file)?, self.from.stat);
+        let (ours, theirs) = (self.ours()?, self.from.stat);
         if (ours.st_uid, ours.st_gid) == (theirs.st_uid, theirs.st_gid) {
             return Ok(());
         }
+        self.ours = None;
         let both = sys::metadata::chown(self.file, Some(theirs.st_uid), Some(theirs.st_gid));
         if self.tried(both, Preserve::OWNER)?.is_none() {
             // The group alone may be one of the caller's.
@@ -177,7 +200,7 @@ impl Carry<'_> {
     }
 
     fn mode(&mut self, kept: Option<u32>, as_new: u32) -> sys::Result<()> {
-        let ours = sys::stat::fstat(self.file)?;
+        let ours = self.ours()?;
         let set_id = match self.from {
             Original { without_privileges: true, .. } => 0,
             Original { stat, .. } => set_id_bits((ours.st_uid, ours.st_gid), (stat.st_uid, stat.st_gid)),
@@ -201,6 +224,11 @@ impl Carry<'_> {
         self.tried(done, Preserve::TIMES)?;
         Ok(())
     }
+}
+
+/// Whether a directory has ACLs, which it may hand on; also where that cannot be told.
+pub(crate) fn has_acls(dir: BorrowedFd<'_>) -> bool {
+    listed(dir).map_or(true, |names| each(&names).any(|name| ACLS.contains(&name)))
 }
 
 /// The names of all attributes, each ended by a zero: most files have none, which costs one call.

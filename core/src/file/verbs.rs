@@ -237,7 +237,7 @@ fn dress(stage: &Stage, source: &Source<'_>, what: Preserve) -> std::result::Res
     {
         let opened = open_regular(stage.entry().dir(), stage.entry().name(), false, libc::O_RDONLY).ok();
         let opened = opened.as_ref().map(AsFd::as_fd);
-        let original = Original { stat: &old, file: opened, without_privileges: true };
+        let original = Original { stat: &old, file: opened, without_privileges: true, alone: false };
         let its_own = Preserve::MODE | Preserve::OWNER | Preserve::XATTRS | Preserve::ACLS;
         let mut unkept = carry(file, &original, its_own, as_new).map_err(path_refusal)?;
         if what.contains(Preserve::TIMES) {
@@ -245,6 +245,7 @@ fn dress(stage: &Stage, source: &Source<'_>, what: Preserve) -> std::result::Res
         }
         return Ok(unkept);
     }
-    let original = Original { stat: source.stat(), file: Some(source.fd()), without_privileges: false };
+    let original =
+        Original { stat: source.stat(), file: Some(source.fd()), without_privileges: false, alone: false };
     carry(file, &original, what, as_new).map_err(path_refusal)
 }

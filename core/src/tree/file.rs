@@ -75,10 +75,11 @@ pub(super) fn open(dir: BorrowedFd<'_>, name: &CStr) -> sys::Result<Opened> {
     }
 }
 
-/// Makes `name` in `dir` the file `src`.
+/// Makes `name` in `dir` the file `src`. The new tree's filesystem is of that kind, and nothing in it has a default ACL yet,
+/// if it is `alone`.
 pub(super) fn make(
     way: Way,
-    kind: Kind,
+    (kind, alone): (Kind, bool),
     (src, stat): (OwnedFd, libc::stat64),
     dir: BorrowedFd<'_>,
     name: &CStr,
@@ -98,7 +99,7 @@ pub(super) fn make(
         // Short: there is no such file.
         return Err(Error::new(op, report.errno, report.reason));
     }
-    let original = Original { stat: &stat, file: Some(src.as_fd()), without_privileges: false };
+    let original = Original { stat: &stat, file: Some(src.as_fd()), without_privileges: false, alone };
     report.unkept = carry(dst.as_fd(), &original, KEPT, 0).map_err(refused)?;
     Ok(report)
 }

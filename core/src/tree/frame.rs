@@ -4,7 +4,7 @@ use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use crate::facts::Inode;
-use crate::file::{At, Entry, Refusal, hidden, path_refusal};
+use crate::file::{At, Entry, Refusal, has_acls, hidden, path_refusal};
 use crate::reason::Reason;
 use crate::remove;
 use crate::sys::{self, Errno};
@@ -16,6 +16,8 @@ pub(super) struct Frame {
     entry: Entry,
     /// The name that `dst` has until it is published.
     hidden: CString,
+    /// Nothing that is made in `dst` has an ACL from it.
+    pub(super) alone: bool,
 }
 
 /// For its owner only, as long as it is built: nobody finds a half tree, or a file before it has its own mode.
@@ -45,8 +47,9 @@ impl Frame {
             Ok(dst)
         })
         .map_err(path_refusal)?;
-        let frame = Frame { src, stat, dst, entry, hidden };
+        let mut frame = Frame { src, stat, dst, entry, hidden, alone: false };
         frame.clean().map_err(path_refusal)?;
+        frame.alone = !has_acls(frame.dst.as_fd());
         Ok(frame)
     }
 

@@ -1,6 +1,7 @@
 //! Batches of files that wait for a thread, no more than a few.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -8,6 +9,8 @@ pub(super) struct Queue<T> {
     state: Mutex<State<T>>,
     changed: Condvar,
     room: usize,
+    /// How many serve and have nothing to do.
+    idle: AtomicUsize,
 }
 
 struct State<T> {
@@ -21,7 +24,7 @@ impl<T> Queue<T> {
     /// One in which at most `room` wait.
     pub(super) fn new(room: usize) -> Self {
         let state = State { waiting: VecDeque::new(), taken: 0, is_closed: false };
-        Queue { state: Mutex::new(state), changed: Condvar::new(), room }
+        Queue { state: Mutex::new(state), changed: Condvar::new(), room, idle: AtomicUsize::new(0) }
     }
 
     /// Lets it wait; gives it back where there is no room.
@@ -46,13 +49,20 @@ impl<T> Queue<T> {
                 if state.is_closed {
                     return;
                 }
+                self.idle.fetch_add(1, Ordering::Relaxed);
                 state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+                self.idle.fetch_sub(1, Ordering::Relaxed);
             };
             state.taken += 1;
             drop(state);
             let _done = Taken(self);
             work(batch);
         }
+    }
+
+    /// Whether somebody serves and has nothing to do: whoever has much may share it.
+    pub(super) fn is_hungry(&self) -> bool {
+        self.idle.load(Ordering::Relaxed) > 0
     }
 
     /// One that waits, for whoever is not serving.
@@ -123,6 +133,21 @@ mod tests {
             assert_eq!(served.load(Ordering::Relaxed), 999 * 1000 / 2);
             drop(closing);
         });
+    }
+
+    #[test]
+    fn who_has_nothing_to_do_is_seen() {
+        let queue = Queue::<u32>::new(1);
+        assert!(!queue.is_hungry());
+        std::thread::scope(|scope| {
+            let closing = Closing(&queue);
+            scope.spawn(|| queue.serve(|_| {}));
+            while !queue.is_hungry() {
+                std::thread::yield_now();
+            }
+            drop(closing);
+        });
+        assert!(!queue.is_hungry());
     }
 
     #[test]

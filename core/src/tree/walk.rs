@@ -2,8 +2,8 @@
 //! directories have from the source come last.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, VecDeque};
 use std::ffi::CStr;
 use std::ops::ControlFlow;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -35,9 +35,9 @@ pub(super) struct Rules {
     pub(super) keep_going: bool,
 }
 
-/// So many files are handed to a thread at once: enough that the hand-over costs nothing beside them, and few enough that all
-/// threads have something to do until the end.
-const BATCH: usize = 16;
+/// So many files are handed to a thread at once: most directories whole, because threads that make files in one directory wait for
+/// each other. Who has many left when another has nothing to do shares them.
+const BATCH: usize = 128;
 
 /// How long the caller's thread waits for the others before it looks at the cancel flag.
 const PATIENCE: Duration = Duration::from_millis(20);
@@ -54,7 +54,7 @@ pub(super) fn build(frame: &Frame, way: Way, rules: &Rules, control: &mut Contro
             // Signals are for the host's own threads; a new thread has the mask of the one that makes it.
             let _deferred = Deferred::new();
             for _ in 1..rules.threads {
-                let serve = || queue.serve(|batch: Batch| job.files(batch, None));
+                let serve = || queue.serve(|batch: Batch| job.files(batch, &queue, None));
                 if std::thread::Builder::new().spawn_scoped(scope, serve).is_err() {
                     // As many as the system gives.
                     break;
@@ -64,7 +64,7 @@ pub(super) fn build(frame: &Frame, way: Way, rules: &Rules, control: &mut Contro
         let mut walk = Walk { job: &job, queue: &queue, caller: &caller, rules, directories: Vec::new() };
         walk.everything();
         while let Some(batch) = queue.take() {
-            job.files(batch, Some(&caller));
+            job.files(batch, &queue, Some(&caller));
         }
         while !queue.is_done(PATIENCE) {
             job.look(&caller);
@@ -83,7 +83,15 @@ struct Batch {
     src: Arc<OwnedFd>,
     dst: Arc<OwnedFd>,
     path: Arc<Path>,
-    files: Vec<Listed>,
+    files: VecDeque<Listed>,
+}
+
+impl Batch {
+    /// Takes away half of the files.
+    fn split(&mut self) -> Batch {
+        let files = self.files.split_off(self.files.len() / 2);
+        Batch { files, src: self.src.clone(), dst: self.dst.clone(), path: self.path.clone() }
+    }
 }
 
 /// A directory whose contents are there, and that still lacks what would be in the way of making them.
@@ -110,6 +118,7 @@ struct Job<'a> {
     dst: BorrowedFd<'a>,
     /// The new tree's filesystem.
     kind: Kind,
+    alone: bool,
     stat: &'a libc::stat64,
     is_stopped: AtomicBool,
     is_cancelled: AtomicBool,
@@ -135,6 +144,7 @@ impl<'a> Job<'a> {
             src: frame.src.as_fd(),
             dst,
             kind: Facts::of(dst).kind(),
+            alone: frame.alone,
             stat: &frame.stat,
             is_stopped: AtomicBool::new(false),
             is_cancelled: AtomicBool::new(false),
@@ -181,13 +191,19 @@ impl<'a> Job<'a> {
     }
 
     /// Makes the files of a batch.
-    fn files(&self, batch: Batch, caller: Option<&Caller<'_>>) {
-        for listed in batch.files {
+    fn files(&self, mut batch: Batch, queue: &Queue<Batch>, caller: Option<&Caller<'_>>) {
+        while let Some(listed) = batch.files.pop_front() {
             if let Some(caller) = caller {
                 self.look(caller);
             }
             if self.is_stopped() {
                 return;
+            }
+            if queue.is_hungry() && batch.files.len() > 1 {
+                let half = batch.split();
+                if let Some(mut half) = queue.offer(half) {
+                    batch.files.append(&mut half.files);
+                }
             }
             let path = || beneath::join(&batch.path, &listed.name);
             let (src, dst) = (batch.src.as_fd(), batch.dst.as_fd());
@@ -270,7 +286,7 @@ impl<'a> Job<'a> {
         };
         let is_stopped = || self.is_stopped();
         let control = Control::new().cancel(&is_stopped).progress(&mut step);
-        match file::make(self.way, self.kind, opened, dst, name, control) {
+        match file::make(self.way, (self.kind, self.alone), opened, dst, name, control) {
             Ok(report) => {
                 self.files.fetch_add(1, Ordering::Relaxed);
                 let mut told = self.told();
@@ -317,7 +333,7 @@ impl<'a> Job<'a> {
             if self.is_stopped() {
                 return;
             }
-            let original = Original { stat: &stat, file: None, without_privileges: false };
+            let original = Original { stat: &stat, file: None, without_privileges: false, alone: false };
             let done = beneath::directory(self.dst, &path)
                 .and_then(|dir| finish(dir.as_fd(), &original, KEPT, begun, 0));
             match done {
@@ -384,7 +400,8 @@ impl Walk<'_, '_> {
             sys::dir::make(parent.as_fd(), &name, 0o700)?;
         }
         let dst = beneath::directory(job.dst, path)?;
-        let original = Original { stat: &stat, file: Some(src.as_fd()), without_privileges: false };
+        let original =
+            Original { stat: &stat, file: Some(src.as_fd()), without_privileges: false, alone: false };
         let begun = begin(dst.as_fd(), &original, KEPT)?;
         self.directories.push(Unfinished { path: path.to_owned(), stat, begun });
         job.told().report.directories += 1;
@@ -412,7 +429,7 @@ impl Walk<'_, '_> {
     ) -> sys::Result<()> {
         let shared: Arc<Path> = path.into();
         let mut listing = Listing::new(src.as_fd());
-        let mut files = Vec::new();
+        let mut files = VecDeque::new();
         while let Some(some) = listing.some()? {
             for mut listed in some {
                 if listed.kind == libc::DT_UNKNOWN {
@@ -422,7 +439,7 @@ impl Walk<'_, '_> {
                     left.push(beneath::join(path, &listed.name));
                     continue;
                 }
-                files.push(listed);
+                files.push_back(listed);
                 if files.len() == BATCH {
                     self.hand_out(&src, &dst, &shared, std::mem::take(&mut files));
                 }
@@ -432,13 +449,19 @@ impl Walk<'_, '_> {
         Ok(())
     }
 
-    fn hand_out(&mut self, src: &Arc<OwnedFd>, dst: &Arc<OwnedFd>, path: &Arc<Path>, files: Vec<Listed>) {
+    fn hand_out(
+        &mut self,
+        src: &Arc<OwnedFd>,
+        dst: &Arc<OwnedFd>,
+        path: &Arc<Path>,
+        files: VecDeque<Listed>,
+    ) {
         if files.is_empty() {
             return;
         }
         let batch = Batch { src: src.clone(), dst: dst.clone(), path: path.clone(), files };
         if let Some(batch) = self.queue.offer(batch) {
-            self.job.files(batch, Some(self.caller));
+            self.job.files(batch, self.queue, Some(self.caller));
         }
     }
 }

@@ -38,6 +38,8 @@ mod files_refused;
 mod probe;
 #[cfg(test)]
 mod rows;
+mod stable;
+mod trees;
 
 /// A case's vocabulary.
 mod words {
@@ -88,6 +90,8 @@ pub(crate) fn all() -> Vec<Case> {
         files::cases(),
         files_refused::cases(),
         probe::cases(),
+        stable::cases(),
+        trees::cases(),
     ]
     .concat();
     for (i, case) in cases.iter().enumerate() {

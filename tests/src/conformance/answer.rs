@@ -2,7 +2,9 @@
 
 use super::call::{Call, Verb};
 use super::case::Face;
-use super::outcome::{Abilities, Ability, Done, Outcome, Protection, Refused, Run, Status, Target, Way};
+use super::outcome::{
+    Abilities, Ability, Done, Outcome, Protection, Refused, Run, Status, Target, Tree, Way,
+};
 use super::reason::Reason;
 
 /// The words `key=value` of a driver's line; a key may come more than once.
@@ -69,9 +71,24 @@ impl Answer {
                 said.push(format!("alignment {}", self.first("alignment")));
             }
             Verb::Probe => {}
+            Verb::CopyTree | Verb::CloneTree | Verb::CloneOrCopyTree if self.first("errno") == "0" => {
+                said.push(self.tree());
+            }
+            Verb::CopyTree | Verb::CloneTree | Verb::CloneOrCopyTree => {
+                said.push(format!("at {:?}", self.first("at")));
+            }
         }
         said.extend(self.all("unkept").map(unkept));
+        said.extend(self.all("stable").map(held));
         said
+    }
+
+    fn tree(&self) -> String {
+        let number = |key| self.number(key);
+        let counts = [number("files"), number("directories"), number("links"), number("specials")];
+        let bytes = [number("bytes"), number("copied"), number("cloned"), number("hole")];
+        let not_whole = [number("vanished"), number("failures"), number("lost")];
+        describe_tree(counts, bytes, &reason(self.first("fallback")), not_whole)
     }
 
     /// What a verb that writes did.
@@ -133,11 +150,18 @@ pub(crate) fn expected(call: &Call, face: Face, outcome: &Outcome) -> Vec<String
         _ => error(0, Reason::None),
     }];
     match outcome {
+        Outcome::Refused(refused) if call.is_of_trees() => said.push(format!("at {:?}", refused.at)),
         Outcome::Refused(refused) if call.writes() => said.push(describe_refusal(refused)),
         Outcome::Refused(_) => {}
         Outcome::Done(done) => said.push(describe_done(call, done)),
         Outcome::Targets(targets) => said.extend(targets.iter().map(describe_target)),
         Outcome::Runs(runs) => said.extend(runs.iter().map(describe_run)),
+        Outcome::Tree(tree) => {
+            let Tree { files, directories, links, specials, copied, cloned, hole, fallback } = *tree;
+            let bytes = [copied + cloned + hole, copied, cloned, hole];
+            let fallback = format!("{:?}", fallback.unwrap_or(Reason::None));
+            said.push(describe_tree([files, directories, links, specials], bytes, &fallback, [0; 3]));
+        }
         Outcome::Number(bytes) => said.push(format!("{bytes} bytes")),
         Outcome::Abilities(abilities) => {
             let Abilities { copy, clone, dedupe } = abilities;
@@ -151,11 +175,31 @@ pub(crate) fn expected(call: &Call, face: Face, outcome: &Outcome) -> Vec<String
         let word = if matches!(outcome, Outcome::Refused(_)) { "untouched" } else { "as asked for" };
         said.push(format!("destination {word}, undo file -"));
     }
-    if call.made().is_some() {
-        let bits = if let Outcome::Done(done) = outcome { done.unkept } else { 0 };
+    if call.made().is_some() && !call.is_of_trees() {
+        let (bits, way) = match outcome {
+            Outcome::Done(done) => (done.unkept, done.stable.unwrap_or("none")),
+            _ => (0, "none"),
+        };
         said.push(unkept(&bits.to_string()));
+        said.push(held(way));
     }
     said
+}
+
+fn held(way: &str) -> String {
+    format!("source held by {way}")
+}
+
+fn describe_tree(
+    [files, directories, links, specials]: [u64; 4],
+    [bytes, copied, cloned, hole]: [u64; 4],
+    fallback: &str,
+    [vanished, failures, lost]: [u64; 3],
+) -> String {
+    format!(
+        "{files} files, {directories} directories, {links} links, {specials} specials, {bytes} bytes: {copied} copied, \
+         {cloned} cloned, {hole} hole; fallback {fallback}; {vanished} vanished, {failures} failed, metadata not kept: {lost}"
+    )
 }
 
 fn unkept(bits: &str) -> String {

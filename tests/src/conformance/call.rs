@@ -18,6 +18,9 @@ pub(crate) enum Verb {
     CloneFile,
     CloneOrCopyFile,
     DedupeFiles,
+    CopyTree,
+    CloneTree,
+    CloneOrCopyTree,
 }
 
 impl Verb {
@@ -34,6 +37,9 @@ impl Verb {
             Verb::CloneFile => "clone_file",
             Verb::CloneOrCopyFile => "clone_or_copy_file",
             Verb::DedupeFiles => "dedupe_files",
+            Verb::CopyTree => "copy_tree",
+            Verb::CloneTree => "clone_tree",
+            Verb::CloneOrCopyTree => "clone_or_copy_tree",
         }
     }
 }
@@ -72,6 +78,23 @@ pub(crate) struct FileChoices {
     pub(crate) follow: bool,
     /// The numbers of the C header.
     pub(crate) preserve: u32,
+    /// By its name in Python.
+    pub(crate) stable: Option<&'static str>,
+    /// A directory where a snapshot may lie.
+    pub(crate) scratch: Option<&'static str>,
+    pub(crate) by: By,
+}
+
+/// What a verb that takes paths is given.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum By {
+    /// Paths from the root.
+    #[default]
+    Path,
+    /// The directory of each, open, and a name in it.
+    Directory,
+    /// The source itself, open, and the destination by its path.
+    Open,
 }
 
 pub(crate) const KEEP_MODE: u32 = 0x1;
@@ -177,7 +200,34 @@ pub(crate) fn dedupe_files(src: &str, targets: &[&str]) -> Call {
     call(Verb::DedupeFiles, src, 0, targets, TO_END)
 }
 
+pub(crate) fn copy_tree(src: &str, dst: &str) -> Call {
+    call(Verb::CopyTree, src, 0, vec![writable(dst, 0)], TO_END)
+}
+
+pub(crate) fn clone_tree(src: &str, dst: &str) -> Call {
+    call(Verb::CloneTree, src, 0, vec![writable(dst, 0)], TO_END)
+}
+
+pub(crate) fn clone_or_copy_tree(src: &str, dst: &str) -> Call {
+    call(Verb::CloneOrCopyTree, src, 0, vec![writable(dst, 0)], TO_END)
+}
+
 impl Call {
+    pub(crate) fn stable(mut self, way: &'static str) -> Self {
+        self.file.stable = Some(way);
+        self
+    }
+
+    pub(crate) fn snapshot_in(mut self, directory: &'static str) -> Self {
+        self.file.scratch = Some(directory);
+        self.stable("snapshot")
+    }
+
+    pub(crate) fn by(mut self, by: By) -> Self {
+        self.file.by = by;
+        self
+    }
+
     pub(crate) fn replace(mut self) -> Self {
         self.file.replace = true;
         self
@@ -201,7 +251,12 @@ impl Call {
     /// The driver hands over paths and opens nothing.
     pub(crate) fn takes_paths(&self) -> bool {
         use Verb::*;
-        matches!(self.verb, CopyFile | CloneFile | CloneOrCopyFile | DedupeFiles)
+        matches!(self.verb, CopyFile | CloneFile | CloneOrCopyFile | DedupeFiles) || self.is_of_trees()
+    }
+
+    /// Whether whole directories are made.
+    pub(crate) fn is_of_trees(&self) -> bool {
+        matches!(self.verb, Verb::CopyTree | Verb::CloneTree | Verb::CloneOrCopyTree)
     }
 
     /// The name that the call makes, or gives to something new.
@@ -283,7 +338,7 @@ impl Call {
         matches!(
             self.verb,
             CopyRange | CloneRange | CloneOrCopyRange | CopyFile | CloneFile | CloneOrCopyFile
-        )
+        ) || self.is_of_trees()
     }
 
     pub(crate) fn dst(&self) -> &End {

@@ -127,6 +127,11 @@ pub(crate) enum Meanwhile {
     WatchMapped(String),
     Run(String),
     SwapOn(String),
+    /// Somebody has it open for writing until the case is over.
+    OpenToWrite(String),
+    /// Waits until nobody has it open for writing: a process that another thread starts has all that is open until it is
+    /// executed.
+    UntilNobodyWrites(String),
     /// A read-only snapshot of btrfs, by btrfs-send(8), which waits for who reads it until the case is over.
     Send(String),
 }

@@ -32,6 +32,9 @@ impl Checked<'_, '_> {
             }
             self.apply(done);
         }
+        if matches!(outcome, Outcome::Tree(_)) {
+            self.grow();
+        }
         if call.takes_paths() {
             self.names(outcome)?;
         }
@@ -85,10 +88,35 @@ impl Checked<'_, '_> {
         }
     }
 
+    /// What was under the name is gone, and each file of the source is there too.
+    fn grow(&mut self) {
+        let (src, dst) = (&self.case.call.src.path, &self.case.call.dst().path);
+        let beneath =
+            |path: &str, root: &str| path.strip_prefix(root).is_some_and(|rest| rest.starts_with('/'));
+        self.stage.models.retain(|path, _| path != dst && !beneath(path, dst));
+        let grown: Vec<_> = self.stage.models.iter().filter(|(path, _)| beneath(path, src)).collect();
+        let grown =
+            grown.into_iter().map(|(path, model)| (format!("{dst}{}", &path[src.len()..]), model.clone()));
+        for (path, model) in grown.collect::<Vec<_>>() {
+            self.stage.made(&path);
+            self.stage.models.insert(path, model);
+        }
+    }
+
+    /// Whether the call made this file.
+    fn is_new(&self, path: &str, outcome: &Outcome) -> bool {
+        let rest = self.case.call.made().and_then(|made| path.strip_prefix(made));
+        match outcome {
+            Outcome::Done(_) => rest == Some(""),
+            Outcome::Tree(_) => rest.is_some_and(|rest| rest.starts_with('/')),
+            _ => false,
+        }
+    }
+
     /// No name appeared but that of the file that was made, and no hidden one stays.
     fn names(&mut self, outcome: &Outcome) -> io::Result<()> {
         let mut wanted = self.stage.names.clone();
-        if let (Outcome::Done(_), Some(made)) = (outcome, self.case.call.made())
+        if let (Outcome::Done(_) | Outcome::Tree(_), Some(made)) = (outcome, self.case.call.made())
             && filesystem(made).is_none()
         {
             wanted.insert(made.into());
@@ -120,9 +148,10 @@ impl Checked<'_, '_> {
         let mut problems = Vec::new();
         problems.extend(content(&at, model)?);
         problems.extend(holes(&at, model)?);
-        if self.case.call.made() == Some(path) && matches!(outcome, Outcome::Done(_)) {
-            // A new file: its times are its own, or the source's.
-            let kept = self.case.call.file.preserve & KEEP_TIMES != 0;
+        if self.is_new(path, outcome) {
+            // Its times are its own, or the source's.
+            let call = &self.case.call;
+            let kept = call.is_of_trees() || call.file.preserve & KEEP_TIMES != 0;
             if Stage::is_long_ago(stat.modified()?) != kept {
                 problems.push(format!("mtime is {}the source's", if kept { "not " } else { "" }));
             }

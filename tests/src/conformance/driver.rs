@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
 use super::answer::Answer;
-use super::call::{Call, Cancel, End, FileChoices};
+use super::call::{By, Call, Cancel, End, FileChoices};
 use super::programs::Program;
 
 /// No call of the table takes as long on any machine, however busy: one that does hangs.
@@ -87,19 +87,31 @@ impl Driver {
         Ok(())
     }
 
-    /// A verb that takes paths, which are the source's and the targets'.
-    pub(crate) fn call_by_paths(&mut self, call: &Call, paths: &[PathBuf]) -> Result<Answer, String> {
+    /// A verb that takes paths, which are the source's and the targets'; and one where a snapshot may lie.
+    pub(crate) fn call_by_paths(
+        &mut self,
+        call: &Call,
+        paths: &[PathBuf],
+        scratch: Option<&Path>,
+    ) -> Result<Answer, String> {
         let mut line = format!("file verb={} src={}", call.verb.name(), escape(&paths[0]));
         for path in &paths[1..] {
             line += &format!(" to={}", escape(path));
         }
-        let FileChoices { replace, durable, follow, preserve } = call.file;
+        let FileChoices { replace, durable, follow, preserve, stable, by, .. } = call.file;
         for (name, chosen) in [("replace", replace), ("durable", durable), ("follow", follow)] {
             if chosen {
                 line += &format!(" {name}=1");
             }
         }
         line += &format!(" preserve={preserve}");
+        line.extend(stable.map(|way| format!(" stable={way}")));
+        line.extend(scratch.map(|path| format!(" scratch={}", escape(path))));
+        line += match by {
+            By::Path => "",
+            By::Directory => " by=directory",
+            By::Open => " by=open",
+        };
         line += &cancelling(call);
         Answer::parse(&self.ask(&line)?)
     }

@@ -133,6 +133,19 @@ pub(crate) fn is_locked(file: &File, byte: u64) -> io::Result<bool> {
     Ok(c_int::from(lock.l_type) != libc::F_UNLCK)
 }
 
+/// Whether somebody has it open for writing: who does keeps others from leases, F_SETLEASE of fcntl(2).
+pub(crate) fn is_written_to(file: &File) -> bool {
+    let set = |lease: c_int| {
+        // SAFETY: takes numbers only.
+        check(unsafe { libc::fcntl(file.as_raw_fd(), libc::F_SETLEASE, lease) })
+    };
+    let taken = set(libc::F_RDLCK);
+    if taken.is_ok() {
+        set(libc::F_UNLCK).ok();
+    }
+    taken.is_err_and(|error| error.raw_os_error() == Some(libc::EAGAIN))
+}
+
 /// RLIMIT_FSIZE of another process; `None` is no limit.
 pub(crate) fn limit_file_size(process: u32, limit: Option<u64>) -> io::Result<()> {
     let limit =

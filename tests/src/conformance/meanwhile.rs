@@ -50,6 +50,17 @@ impl Stage<'_> {
             }
             Meanwhile::Run(path) => self.run(&self.place(path)),
             Meanwhile::SwapOn(path) => self.swap_on(&self.place(path)),
+            Meanwhile::OpenToWrite(path) => {
+                self.held.push(Handle::options().write(true).open(self.place(path))?);
+                Ok(())
+            }
+            Meanwhile::UntilNobodyWrites(path) => {
+                let file = Handle::open(self.place(path))?;
+                while kernel::is_written_to(&file) {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+                Ok(())
+            }
             Meanwhile::Send(path) => self.send(&self.place(path)),
         }
     }

@@ -12,6 +12,7 @@ pub(crate) enum Outcome {
     Runs(Vec<Run>),
     Number(u64),
     Abilities(Abilities),
+    Tree(Tree),
 }
 
 impl Outcome {
@@ -47,6 +48,8 @@ pub(crate) struct Done {
     pub(crate) protection: Option<Protection>,
     /// Metadata that could not be kept.
     pub(crate) unkept: u32,
+    /// How the source was kept stable, by its name in Python.
+    pub(crate) stable: Option<&'static str>,
 }
 
 /// The codes of the C header.
@@ -121,6 +124,10 @@ impl Done {
         Self { unkept, ..self }
     }
 
+    pub(crate) fn held(self, way: &'static str) -> Self {
+        Self { stable: Some(way), ..self }
+    }
+
     pub(crate) fn shares_no_blocks(self) -> Self {
         Self { shares_no_blocks: true, ..self }
     }
@@ -155,15 +162,40 @@ pub(crate) struct Refused {
     pub(crate) alignment: u64,
     /// The kernel sets the destination's times though it refuses; the bytes stay as they were.
     pub(crate) sets_times: bool,
+    /// Which file of a tree it was.
+    pub(crate) at: &'static str,
 }
 
 pub(crate) fn refused(errno: i32, reason: Reason) -> Refused {
-    Refused { errno, reason, alignment: alignment(reason), sets_times: false }
+    Refused { errno, reason, alignment: alignment(reason), sets_times: false, at: "" }
 }
 
 impl Refused {
+    pub(crate) fn at(self, at: &'static str) -> Self {
+        Self { at, ..self }
+    }
+
     pub(crate) fn sets_times(self) -> Self {
         Self { sets_times: true, ..self }
+    }
+}
+
+/// What a tree verb did.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Tree {
+    pub(crate) files: u64,
+    pub(crate) directories: u64,
+    pub(crate) links: u64,
+    pub(crate) specials: u64,
+    pub(crate) copied: u64,
+    pub(crate) cloned: u64,
+    pub(crate) hole: u64,
+    pub(crate) fallback: Option<Reason>,
+}
+
+impl From<Tree> for Outcome {
+    fn from(tree: Tree) -> Self {
+        Outcome::Tree(tree)
     }
 }
 

@@ -257,7 +257,8 @@ impl Run<'_> {
         let answer = if call.takes_paths() {
             let paths: Vec<_> =
                 std::iter::once(&call.src).chain(&call.targets).map(|end| stage.path(end)).collect();
-            self.driver.call_by_paths(call, &paths)
+            let scratch = call.file.scratch.map(|path| stage.place(path));
+            self.driver.call_by_paths(call, &paths, scratch.as_deref())
         } else {
             self.driver.call(call)
         };

@@ -31,6 +31,8 @@ pub(crate) struct Stage<'a> {
     /// What the driver opens.
     pub(super) opens: BTreeMap<String, Opens>,
     pub(super) memfds: Vec<Handle>,
+    /// Open until the case is over.
+    pub(super) held: Vec<Handle>,
     pub(super) mounts: Vec<PathBuf>,
     pub(super) subvolumes: Vec<PathBuf>,
     /// Files with a flag that keeps them from being removed.
@@ -79,6 +81,7 @@ impl<'a> Stage<'a> {
             views: BTreeMap::new(),
             opens: BTreeMap::new(),
             memfds: Vec::new(),
+            held: Vec::new(),
             mounts: Vec::new(),
             subvolumes: Vec::new(),
             flagged: Vec::new(),

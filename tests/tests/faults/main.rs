@@ -7,6 +7,7 @@ mod dedupe;
 mod files;
 mod scene;
 mod supervisor;
+mod trees;
 
 use std::fmt::Debug;
 use std::io::Write;
@@ -17,6 +18,7 @@ use dedupe::ManyFiles;
 use files::{FILES, FileSet};
 use scene::{SCENES, Set};
 use supervisor::{Call, Fault, run};
+use trees::{TREES, TreeSet};
 
 const FEW: &[i32] = &[libc::EIO, libc::ENOSPC, libc::EPERM, libc::ENOSYS];
 const ALL: &[i32] = &[
@@ -62,7 +64,25 @@ fn on(test: &str, name: &str) {
     if let Err(error) = run(None, || ()) {
         return skip(test, &format!("no thread can be supervised: {error}"));
     }
-    let errnos = if std::env::var_os("XTENT_FAULTS").is_some_and(|value| value == "all") { ALL } else { FEW };
+    let is_all = std::env::var_os("XTENT_FAULTS").is_some_and(|value| value == "all");
+    let errnos = if is_all { ALL } else { FEW };
+    // A run of these makes and removes two trees.
+    let errnos_of_trees = match name {
+        "xfs" => {
+            if is_all {
+                ALL
+            } else {
+                &FEW[..2]
+            }
+        }
+        _ => {
+            if is_all {
+                FEW
+            } else {
+                &FEW[..1]
+            }
+        }
+    };
     let mut tally = Tally::default();
     for scene in SCENES {
         every_fault(&Set::new(fs, scene), errnos, &mut tally);
@@ -71,6 +91,9 @@ fn on(test: &str, name: &str) {
         every_fault(&FileSet::new(fs, scene), errnos, &mut tally);
     }
     every_fault(&ManyFiles::new(fs), errnos, &mut tally);
+    for scene in TREES {
+        every_fault(&TreeSet::new(fs, scene), errnos_of_trees, &mut tally);
+    }
     say(&format!("faults on {name}: {} calls failed in {} runs\n", tally.calls, tally.runs));
     assert!(tally.problems.is_empty(), "{} on {name}:\n{}", tally.problems.len(), tally.problems.join("\n"));
 }

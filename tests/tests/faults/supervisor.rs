@@ -43,7 +43,7 @@ impl Call {
             SYS_fsync SYS_fdatasync SYS_syncfs SYS_sync_file_range SYS_fadvise64 SYS_readahead SYS_fchmod SYS_fchown
             SYS_utimensat SYS_fgetxattr SYS_fsetxattr SYS_flistxattr SYS_fremovexattr SYS_readlinkat SYS_lseek
             SYS_sendfile SYS_splice SYS_mincore SYS_flock SYS_getdents64 SYS_mkdirat SYS_fchmodat SYS_fchownat
-            SYS_preadv2 SYS_pwritev2 SYS_read SYS_geteuid SYS_umask SYS_faccessat2
+            SYS_symlinkat SYS_mknodat SYS_preadv2 SYS_pwritev2 SYS_read SYS_geteuid SYS_umask SYS_faccessat2
         };
         if self.request == 0 { name } else { format!("{name} {:#x}", self.request) }
     }
