@@ -187,7 +187,11 @@ static void what_both_know(void)
         target.fd = dst;
         flag = 1;
         deduping.it.cancel = &flag;
-        END(xtent_dedupe_range(src, 0, XTENT_TO_END, &target, 1, &deduping.it, &report.it), 0, CANCELLED);
+        END(xtent_dedupe_range(src, 0, XTENT_TO_END, &target, 1, &deduping.it, &report.it), 0, NONE);
+        CHECK_INT(target.status, XTENT_NOT_REACHED);
+        flag = 0;
+        END(xtent_dedupe_range(src, 0, XTENT_TO_END, &target, 1, &deduping.it, &report.it), 0, NONE);
+        CHECK_INT(target.status, XTENT_SAME);
     }
 }
 

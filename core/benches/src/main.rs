@@ -15,6 +15,7 @@ mod programs;
 mod scenario;
 mod statistics;
 mod table;
+mod threads;
 mod trees;
 
 use std::path::Path;
@@ -28,7 +29,10 @@ use xtent_tests::{fs, scratch};
 
 /// All there are, in the order of the tables.
 fn entries() -> Vec<Entry> {
-    [copy::entries(), clone::entries(), dedupe::entries(), trees::entries()].into_iter().flatten().collect()
+    [copy::entries(), clone::entries(), dedupe::entries(), trees::entries(), threads::entries()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 fn main() -> ExitCode {
