@@ -73,9 +73,20 @@ def test_frozen(result: object) -> None:
 
 
 @every_result
-def test_repr_shows_every_field(result: object) -> None:
-    shown = ", ".join(f"{name}={getattr(result, name)!r}" for name in type(result).__match_args__)
-    assert repr(result) == f"{type(result).__name__}({shown})"
+def test_repr(result: object) -> None:
+    fields = {name: getattr(result, name) for name in type(result).__match_args__}
+    shown = [f"{name}={value!r}" for name, value in fields.items()]
+    nothing = [f"{name}={value!r}" for name, value in fields.items() if value in (None, 0, "none", (), frozenset())]
+    told = [field for field in shown if field not in nothing or field in repr(result)]
+    assert repr(result) == f"{type(result).__name__}({', '.join(told)})"
+
+
+def test_repr_leaves_out_what_is_not_told() -> None:
+    assert repr(Report()) == "Report()"
+    assert repr(Report(bytes_copied=5, stable="lease")) == "Report(bytes_copied=5, stable='lease')"
+    assert repr(TreeFailure("a", 5, Reason.BUSY)) == "TreeFailure(path='a', errno=5, reason=<Reason.BUSY: 38>)"
+    shown = "DedupeResult(status=<DedupeStatus.SAME: 'same'>, compared=4, shared=0)"
+    assert repr(DedupeResult(DedupeStatus.SAME, compared=4, shared=0)) == shown
 
 
 def test_match() -> None:
