@@ -14,6 +14,8 @@
     each(staging, xtent_stage_options, XTENT_STAGE_OPTIONS_INIT) \
     each(walking, xtent_tree_options, XTENT_TREE_OPTIONS_INIT) \
     each(tree, xtent_tree_report, XTENT_TREE_REPORT_INIT) \
+    each(using, xtent_usage_options, XTENT_USAGE_OPTIONS_INIT) \
+    each(usage, xtent_usage_report, XTENT_USAGE_REPORT_INIT) \
     each(found, xtent_capabilities, XTENT_CAPABILITIES_INIT)
 
 /* What stands around a struct of the caller's is not the library's to touch. */
@@ -60,35 +62,34 @@ static void begin(void)
     close_new("file", 64 * KIB);
 #ifdef LONGER
     /* What was in memory by chance is no answer. */
-    report.it.made_up[0] = tree.it.made_up[1] = found.it.made_up[2] = 7;
+    report.it.made_up[0] = tree.it.made_up[1] = found.it.made_up[2] = usage.it.made_up[0] = 7;
 #endif
 }
 
-static void end(int line, int64_t result, int64_t want, int reason)
+static void end(int line, int64_t result, int64_t want, int reason, int told_error, int told_reason)
 {
     CHECK_AT(line, result, want);
-    CHECK_AT(line, report.it.error, want < 0 ? -want : 0);
-    CHECK_AT(line, report.it.reason, reason);
+    CHECK_AT(line, told_error, want < 0 ? -want : 0);
+    CHECK_AT(line, told_reason, reason);
     STRUCTS(CHECK_GUARD)
-#ifdef LONGER
-    CHECK_INT(report.it.made_up[0], 0);
-#endif
 }
 
-static void end_tree(int line, int result, int want, int reason)
-{
-    CHECK_AT(line, result, want);
-    CHECK_AT(line, tree.it.error, -want);
-    CHECK_AT(line, tree.it.reason, reason);
-    STRUCTS(CHECK_GUARD)
 #ifdef LONGER
-    CHECK_INT(tree.it.made_up[1], 0);
-    tree.it.made_up[1] = 7;
+#define ZEROED(name, at) \
+    CHECK_INT(name.it.made_up[at], 0); \
+    name.it.made_up[at] = 7
+#else
+#define ZEROED(name, at) (void)0
 #endif
-}
-
-#define END(call, want, reason) end(__LINE__, call, want, XTENT_REASON_##reason)
-#define END_TREE(call, want, reason) end_tree(__LINE__, call, want, XTENT_REASON_##reason)
+#define END_OF(name, at, call, want, why) \
+    do { \
+        int64_t result_ = call; \
+        end(__LINE__, result_, want, XTENT_REASON_##why, name.it.error, name.it.reason); \
+        ZEROED(name, at); \
+    } while (0)
+#define END(call, want, why) END_OF(report, 0, call, want, why)
+#define END_TREE(call, want, why) END_OF(tree, 1, call, want, why)
+#define END_USAGE(call, want, why) END_OF(usage, 0, call, want, why)
 
 static int64_t copy(void)
 {
@@ -109,6 +110,7 @@ static void every_verb(void)
 {
     struct xtent_dedupe_target target = XTENT_DEDUPE_TARGET_INIT(-1, 0);
     struct xtent_dedupe_file other = XTENT_DEDUPE_FILE_INIT(-1, "copy");
+    struct xtent_usage_root root = XTENT_USAGE_ROOT_INIT(-1, "tree");
     struct xtent_stage *stage;
 
     begin();
@@ -145,6 +147,12 @@ static void every_verb(void)
         CHECK_INT(other.status, XTENT_SAME);
     }
 
+    root.dir = dir;
+    END_USAGE(xtent_usage(&root, 1, &using.it, &usage.it), 0, NONE);
+    CHECK_INT(root.files, 1);
+    root.path = "nothing";
+    END_USAGE(xtent_usage(&root, 1, &using.it, &usage.it), -ENOENT, NOT_FOUND);
+
     CHECK_INT(xtent_probe(src, dst, &found.it), 0);
     STRUCTS(CHECK_GUARD)
     CHECK(found.it.copy.answer == XTENT_ANSWER_YES);
@@ -158,6 +166,7 @@ static void what_both_know(void)
 {
     volatile sig_atomic_t flag = 1;
     struct xtent_dedupe_target target = XTENT_DEDUPE_TARGET_INIT(-1, 0);
+    struct xtent_usage_root root = XTENT_USAGE_ROOT_INIT(-1, "tree");
     struct xtent_stage *stage;
 
     begin();
@@ -178,6 +187,12 @@ static void what_both_know(void)
     staging.it.flags = XTENT_STAGE_REPLACE;
     CHECK(xtent_stage_open(dir, "file", &staging.it, &stage, &report.it) >= 0);
     END(xtent_stage_publish(stage, &report.it), 0, NONE);
+
+    using.it.flags = UINT32_C(1) << 31;
+    END_USAGE(xtent_usage(&root, 1, &using.it, &usage.it), -EINVAL, INVALID_ARGUMENT);
+    using.it.flags = XTENT_USAGE_CROSS_MOUNTS;
+    root.dir = dir;
+    END_USAGE(xtent_usage(&root, 1, &using.it, &usage.it), 0, NONE);
 
     walking.it.threads = 1;
     walking.it.flags = XTENT_TREE_KEEP_GOING;
@@ -211,6 +226,7 @@ static int count_calls(void *user, uint64_t done, uint64_t total)
 static void what_came_later(void)
 {
     struct xtent_dedupe_target target = XTENT_DEDUPE_TARGET_INIT(-1, 0);
+    struct xtent_usage_root root = XTENT_USAGE_ROOT_INIT(-1, "tree");
     const uint64_t block = block_size();
 
     begin();
@@ -230,6 +246,13 @@ static void what_came_later(void)
     CHECK(calls > 0);
     CHECK_INT(tree.it.bytes_copied, 1000);
 
+    using.it.progress = count_calls;
+    calls = 0;
+    root.dir = dir;
+    END_USAGE(xtent_usage(&root, 1, &using.it, &usage.it), 0, NONE);
+    CHECK(calls > 0);
+    CHECK_INT(usage.it.apparent, 1000);
+
     if (kernel_dedupes()) {
         target.fd = dst;
         put(dst, 0, block, 2);
@@ -248,6 +271,7 @@ static void what_is_not_known(void)
 {
     struct xtent_dedupe_target target = XTENT_DEDUPE_TARGET_INIT(-1, 0);
     struct xtent_dedupe_file other = XTENT_DEDUPE_FILE_INIT(-1, "file");
+    struct xtent_usage_root root = XTENT_USAGE_ROOT_INIT(-1, "tree");
     struct xtent_stage *stage = (struct xtent_stage *)(void *)&target;
     const struct xtent_file_options known = XTENT_FILE_OPTIONS_INIT;
     uint64_t before;
@@ -255,7 +279,7 @@ static void what_is_not_known(void)
     begin();
     before = fingerprint(dst);
     copying.it.made_up[1] = cloning.it.made_up[0] = deduping.it.made_up[2] = 1;
-    filing.it.made_up[0] = staging.it.made_up[1] = walking.it.made_up[2] = UINT64_C(1) << 63;
+    filing.it.made_up[0] = staging.it.made_up[1] = walking.it.made_up[2] = using.it.made_up[0] = UINT64_C(1) << 63;
     END(copy(), -E2BIG, INVALID_ARGUMENT);
     END(xtent_clone_or_copy_range(src, 0, dst, 0, 1000, &copying.it, &report.it), -E2BIG, INVALID_ARGUMENT);
     END(xtent_clone_range(src, 0, dst, 0, XTENT_TO_END, &cloning.it, &report.it), -E2BIG, INVALID_ARGUMENT);
@@ -277,6 +301,8 @@ static void what_is_not_known(void)
     END_TREE(xtent_clone_tree(dir, "tree", dir, "copy", &walking.it, &tree.it), -E2BIG, INVALID_ARGUMENT);
     END_TREE(xtent_clone_or_copy_tree(dir, "tree", dir, "copy", &walking.it, &tree.it), -E2BIG, INVALID_ARGUMENT);
     CHECK(faccessat(dir, "copy", F_OK, AT_SYMLINK_NOFOLLOW) != 0);
+    root.dir = dir;
+    END_USAGE(xtent_usage(&root, 1, &using.it, &usage.it), -E2BIG, INVALID_ARGUMENT);
 }
 #endif
 

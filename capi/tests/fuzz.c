@@ -94,6 +94,72 @@ static void call_dedupe(void)
     check_world(-1);
 }
 
+/* The files and bytes of callbacks that are called in the caller's thread, and how often a failure was told. */
+static struct {
+    pthread_t thread;
+    uint64_t files, bytes, failures;
+} told;
+
+static int count_progress(void *user, uint64_t n_files, uint64_t n_bytes)
+{
+    MUST(user == (void *)&flag || user == NULL);
+    MUST(pthread_equal(pthread_self(), told.thread) && n_files >= told.files && n_bytes >= told.bytes);
+    told.files = n_files;
+    told.bytes = n_bytes;
+    return (byte() & 7) == 7;
+}
+
+static void count_failure(void *user, const char *path, int error, int reason)
+{
+    MUST(user == (void *)&flag || user == NULL);
+    MUST(pthread_equal(pthread_self(), told.thread));
+    MUST(path[0] != '/' && strlen(path) < 4096);
+    MUST(error > 0 && error < 4096 && error != ENOTRECOVERABLE);
+    MUST(reason != XTENT_REASON_NONE && strcmp(xtent_reason_text(reason), "no such reason") != 0);
+    told.failures++;
+}
+
+static void call_usage(void)
+{
+    uint32_t size = 0, report_size = 0;
+    char *options = sized(sizeof(struct xtent_usage_options), &size, options_end);
+    char *report = sized(sizeof(struct xtent_usage_report), &report_size, answer_end);
+    uint8_t kind = byte(), calls = byte();
+    const volatile sig_atomic_t *cancel = calls & 1 ? &flag : NULL;
+    int (*progressing)(void *, uint64_t, uint64_t) = calls & 2 ? count_progress : NULL;
+    void (*failing)(void *, const char *, int, int) = calls & 4 ? count_failure : NULL;
+    void *user = (void *)(uintptr_t)&flag;
+    /* Little memory, so that the rest waits in a file of the sandbox's filesystem. */
+    uint64_t memory = kind & 16 ? number() % 4096 : 0;
+    struct xtent_usage_root roots[3];
+    size_t n = (kind & 3) + (kind > 250);
+    int scratch = any_directory(), result;
+
+    if (kind & 8)
+        choose(options, size, 4, 8);
+    flag = (calls & 0x18) == 0x18;
+    set(options, size, offsetof(struct xtent_usage_options, memory), &memory, sizeof memory);
+    set(options, size, offsetof(struct xtent_usage_options, scratch_dir), &scratch, sizeof scratch);
+    set(options, size, offsetof(struct xtent_usage_options, cancel), &cancel, sizeof cancel);
+    set(options, size, offsetof(struct xtent_usage_options, progress), &progressing, sizeof progressing);
+    set(options, size, offsetof(struct xtent_usage_options, failed), &failing, sizeof failing);
+    set(options, size, offsetof(struct xtent_usage_options, user), &user, sizeof user);
+    for (size_t i = 0; i < 3; i++) {
+        struct xtent_usage_root root = XTENT_USAGE_ROOT_INIT(any_directory(), any_path());
+
+        roots[i] = root;
+        roots[i].files = UINT64_MAX;
+        roots[i].reserved[1] = kind == 0xF3;
+    }
+    memset(&told, 0, sizeof told);
+    told.thread = pthread_self();
+    result = xtent_usage(n > 3 ? NULL : roots, n, (const void *)options, (void *)report);
+    MUST(result > -4096 && result <= 0 && result != -ENOTRECOVERABLE);
+    for (size_t i = 0; i < 3; i++)
+        MUST(result == 0 && i < n ? roots[i].files <= THINGS && roots[i].exclusive <= roots[i].exclusive_most
+                                  : roots[i].files == UINT64_MAX);
+}
+
 static void call_looking(void)
 {
     uint8_t kind = byte();
@@ -112,6 +178,8 @@ static void call_looking(void)
         int64_t result = xtent_shared_bytes(a, b);
 
         MUST(result > -4096 && result <= FILE_SIZE + 65536 && result != -ENOTRECOVERABLE);
+    } else if (kind & 4) {
+        call_usage();
     } else {
         char *out = sized(sizeof(struct xtent_capabilities), &size, answer_end);
         int result = xtent_probe(a, b, (struct xtent_capabilities *)(void *)out);
@@ -246,31 +314,6 @@ static void call_stage(void)
     check_world(-1);
 }
 
-/* What the callbacks of a tree are told. */
-static struct {
-    pthread_t thread;
-    uint64_t files, bytes, failures;
-} told;
-
-static int tree_progress(void *user, uint64_t n_files, uint64_t n_bytes)
-{
-    MUST(user == (void *)&flag || user == NULL);
-    MUST(pthread_equal(pthread_self(), told.thread) && n_files >= told.files && n_bytes >= told.bytes);
-    told.files = n_files;
-    told.bytes = n_bytes;
-    return (byte() & 7) == 7;
-}
-
-static void tree_failed(void *user, const char *path, int error, int reason)
-{
-    MUST(user == (void *)&flag || user == NULL);
-    MUST(pthread_equal(pthread_self(), told.thread));
-    MUST(path[0] != '/' && strlen(path) < 4096);
-    MUST(error > 0 && error < 4096 && error != ENOTRECOVERABLE);
-    MUST(reason != XTENT_REASON_NONE && strcmp(xtent_reason_text(reason), "no such reason") != 0);
-    told.failures++;
-}
-
 /* A report of a tree that this header knows whole; or NULL. */
 static const struct xtent_tree_report *check_tree_report(int result, const char *report)
 {
@@ -299,8 +342,8 @@ static void call_tree(void)
     int src_dir = any_directory(), dst_dir = any_directory(), result;
     const char *src = any_path(), *dst = any_path();
     const volatile sig_atomic_t *cancel = calls & 1 ? &flag : NULL;
-    int (*progressing)(void *, uint64_t, uint64_t) = calls & 2 ? tree_progress : NULL;
-    void (*failing)(void *, const char *, int, int) = calls & 4 ? tree_failed : NULL;
+    int (*progressing)(void *, uint64_t, uint64_t) = calls & 2 ? count_progress : NULL;
+    void (*failing)(void *, const char *, int, int) = calls & 4 ? count_failure : NULL;
     void *user = (void *)(uintptr_t)&flag;
     const struct xtent_tree_report *done;
 

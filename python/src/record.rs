@@ -35,7 +35,7 @@ macro_rules! record {
                 pyo3::types::PyTuple::new(py, [$(stringify!($field)),*])
             }
 
-            #[allow(clippy::partialeq_to_none, reason = "a default like any other")]
+            #[allow(clippy::partialeq_to_none, clippy::bool_comparison, reason = "a default like any other")]
             fn __repr__(this: &pyo3::Bound<'_, Self>) -> pyo3::PyResult<String> {
                 let tells = [$((true $(&& this.get().$field != $default)?)),*];
                 $crate::record::repr(this, &tells)
