@@ -14,7 +14,8 @@
  *
  * Each is there for ranges of open files (xtent_copy_range) and for whole files by their paths
  * (xtent_copy_file), which appear under their names whole or not at all. A stage (xtent_stage_open) is a
- * file that a program fills itself and publishes in the same way.
+ * file that a program fills itself and publishes in the same way. Whole directories (xtent_copy_tree) are
+ * copied or cloned, and appear likewise.
  *
  * xtent_clone_or_copy_range is the policy on top, share if possible, else copy, and says how many bytes
  * went which way. Nothing else falls back, and nothing falls back silently.
@@ -65,10 +66,11 @@
  * Structs
  *
  * Options, reports and capabilities begin with their size, grow only at their end, and must be begun
- * with their INIT macro: a size of 0 is EINVAL. A program runs with later and with earlier libraries
- * than it was compiled for. Options that it does not know stay at their defaults; options that the
- * library does not know are E2BIG unless they are zero, and unknown flags are EINVAL. What a library
- * does not know of a report is filled with zeros. Elements of arrays (targets, extents) never grow.
+ * with their INIT macro: a size of 0 is EINVAL, one of more than 4096 E2BIG. A program runs with later
+ * and with earlier libraries than it was compiled for. Options that it does not know stay at their
+ * defaults; options that the library does not know are E2BIG unless they are zero, and unknown flags are
+ * EINVAL. What a library does not know of a report is filled with zeros. Elements of arrays (targets,
+ * extents) never grow.
  *
  * A report is written on success and on failure, except that its own size is wrong.
  *

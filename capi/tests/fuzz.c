@@ -7,6 +7,7 @@
  * makes sense.
  */
 #include <dirent.h>
+#include <pthread.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 
@@ -32,301 +33,13 @@ static const char *replayed = "";
 #define MUST(condition) \
     do { \
         if (!(condition)) { \
-            fprintf(stderr, "fuzz.c:%d: not so: %s (errno %d) %s\n", __LINE__, #condition, errno, replayed); \
+            fprintf(stderr, "%s:%d: not so: %s (errno %d) %s\n", __FILE__, __LINE__, #condition, errno, replayed); \
             abort(); \
         } \
     } while (0)
 
-/* The input: bytes that are used up; behind its end there are zeros. */
-static const uint8_t *input, *input_end;
-
-static void bytes(void *to, size_t n)
-{
-    size_t there = (size_t)(input_end - input) < n ? (size_t)(input_end - input) : n;
-
-    memset(to, 0, n);
-    if (there > 0)
-        memcpy(to, input, there);
-    input += there;
-}
-
-static uint8_t byte(void)
-{
-    uint8_t it;
-
-    bytes(&it, 1);
-    return it;
-}
-
-static uint64_t number(void)
-{
-    uint64_t it;
-
-    bytes(&it, sizeof it);
-    return it;
-}
-
-enum { FILE_SIZE = 40 * 4096 + 100 };
-
-/* An offset or a length: mostly of the kind that does something. */
-static uint64_t place(void)
-{
-    uint8_t kind = byte();
-
-    switch (kind >> 5) {
-    case 0:
-    case 1:
-        return (uint64_t)(kind & 0x3F) * 4096;
-    case 2:
-        return kind & 0x1F;
-    case 3:
-        return (uint64_t)FILE_SIZE - 16 + (kind & 0x1F);
-    case 4:
-        return (uint64_t)INT64_MAX - 16 + (kind & 0x1F);
-    case 5:
-        return UINT64_MAX - (kind & 0x1F);
-    case 6:
-        return (uint64_t)byte() * 512 + (kind & 0x1F);
-    default:
-        return number();
-    }
-}
-
-/* The files that calls are made with. What is no regular file, or not open for that, is there too. */
-enum { WORKERS = 3, DESCRIPTORS = 16 };
-
-static int files[WORKERS], descriptors[DESCRIPTORS];
-static off_t positions[DESCRIPTORS];
-static unsigned char contents[FILE_SIZE];
-/* Where the page for options and the page for answers end. */
-static char *options_end, *answer_end;
-
-static int new_file(void)
-{
-    char path[4096];
-    int fd;
-
-    snprintf(path, sizeof path, "%s/xtent-fuzz-XXXXXX", directory);
-    fd = mkstemp(path);
-    MUST(fd >= 0);
-    return fd;
-}
-
-static int again(int fd, int flags)
-{
-    char path[64];
-
-    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-    fd = open(path, flags | O_CLOEXEC);
-    MUST(fd >= 0);
-    return fd;
-}
-
-/* The same everywhere: data, a hole, and a piece that repeats, so that dedupes find something. */
-static void fill(int fd)
-{
-    MUST(ftruncate(fd, 0) == 0);
-    MUST(pwrite(fd, contents, 16 * 4096, 0) == 16 * 4096);
-    MUST(pwrite(fd, contents + 24 * 4096, FILE_SIZE - 24 * 4096, 24 * 4096) == FILE_SIZE - 24 * 4096);
-}
-
-/* The end of a page behind which nothing can be touched. */
-static char *guarded_page(void)
-{
-    size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    char *pages = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-    MUST(pages != MAP_FAILED && mprotect(pages + page, page, PROT_NONE) == 0);
-    return pages + page;
-}
-
-static void begin(void)
-{
-    int pipes[2], pair[2], n = 0;
-
-    for (size_t i = 0; i < sizeof contents; i++)
-        contents[i] = (unsigned char)(i < 16 * 4096 || i >= 24 * 4096 ? (i % 8192) * 31 / 7 + 1 : 0);
-    for (int i = 0; i < WORKERS; i++) {
-        char path[64], name[4096];
-        ssize_t length;
-
-        files[i] = new_file();
-        fill(files[i]);
-        descriptors[n++] = files[i];
-        descriptors[n++] = again(files[i], O_RDONLY);
-        if (i == 0) {
-            descriptors[n++] = again(files[i], O_WRONLY);
-            descriptors[n++] = again(files[i], O_RDWR | O_APPEND);
-            descriptors[n++] = again(files[i], O_PATH);
-        }
-        snprintf(path, sizeof path, "/proc/self/fd/%d", files[i]);
-        length = readlink(path, name, sizeof name - 1);
-        MUST(length > 0);
-        name[length] = '\0';
-        MUST(unlink(name) == 0);
-    }
-    MUST(pipe(pipes) == 0 && socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0);
-    descriptors[n++] = pipes[0];
-    descriptors[n++] = pair[0];
-    descriptors[n++] = open(directory, O_RDONLY | O_DIRECTORY);
-    descriptors[n++] = open("/dev/null", O_RDWR);
-    descriptors[n++] = open("/dev/zero", O_RDWR);
-    descriptors[n++] = -1;
-    descriptors[n++] = INT32_MAX;
-    MUST(n == DESCRIPTORS);
-    for (int i = 0; i < DESCRIPTORS; i++)
-        positions[i] = lseek(descriptors[i], i < 9 ? 100 + i : 0, SEEK_SET);
-
-    options_end = guarded_page();
-    answer_end = guarded_page();
-}
-
-static int any_descriptor(void)
-{
-    return descriptors[byte() % DESCRIPTORS];
-}
-
-/* Which of the files a descriptor is of; or none. */
-static int worker_of(int fd)
-{
-    struct stat one, other;
-
-    for (int i = 0; i < WORKERS && fd >= 0 && fstat(fd, &one) == 0; i++)
-        if (fstat(files[i], &other) == 0 && one.st_ino == other.st_ino && one.st_dev == other.st_dev)
-            return i;
-    return -1;
-}
-
-/* All is as it was, but for the contents of the one file that was written to; that is made anew. */
-static void check_world(int written)
-{
-    static unsigned char now[FILE_SIZE + 1];
-
-    for (int i = 0; i < WORKERS; i++) {
-        if (i == written)
-            fill(files[i]);
-        MUST(pread(files[i], now, sizeof now, 0) == FILE_SIZE);
-        MUST(memcmp(now, contents, FILE_SIZE) == 0);
-    }
-    for (int i = 0; i < DESCRIPTORS; i++)
-        MUST(lseek(descriptors[i], 0, SEEK_CUR) == positions[i]);
-}
-
-/*
- * A struct that begins with its size, or NULL: `real` is what this header says of it, and the caller may
- * claim anything. As many bytes are there as it claims; with a claim that no library takes, only the size.
- */
-static char *sized(size_t real, uint32_t *size, char *end)
-{
-    uint8_t kind = byte();
-    char *it;
-
-    switch (kind >> 5) {
-    case 0:
-        return NULL;
-    case 1:
-        *size = kind & 0x1F;
-        break;
-    case 2:
-        *size = (uint32_t)real + (kind & 0x1F);
-        break;
-    case 3:
-        *size = 4090 + (kind & 0xF);
-        break;
-    case 4:
-        *size = (uint32_t)number();
-        break;
-    default:
-        *size = (uint32_t)real;
-    }
-    it = end - (*size < 4 || *size > 4096 ? 4 : *size);
-    if (*size >= 4 && *size <= 4096)
-        memset(it, 0, *size);
-    memcpy(it, size, sizeof *size);
-    return it;
-}
-
-static void set(char *it, uint32_t size, size_t at, const void *value, size_t n)
-{
-    if (it != NULL && size <= 4096 && at + n <= size)
-        memcpy(it + at, value, n);
-}
-
-static volatile sig_atomic_t flag;
-
-static int progress(void *user, uint64_t done, uint64_t total)
-{
-    /* NULL where the options end before it. */
-    MUST(user == (void *)&flag || user == NULL);
-    MUST(done <= total);
-    return byte() & 1;
-}
-
-/* Options with arbitrary values in all members that are no pointers; those must be what the header asks for. */
-static const void *any_options(size_t real, size_t cancel, size_t called, size_t user)
-{
-    uint32_t size = 0;
-    char *it = sized(real, &size, options_end);
-    uint8_t kind = byte();
-    const volatile sig_atomic_t *flags[2] = {&flag, NULL};
-    int (*function[2])(void *, uint64_t, uint64_t) = {progress, NULL};
-    const void *null = NULL, *users[2] = {(const void *)&flag, NULL};
-
-    if (it == NULL)
-        return NULL;
-    /* Few of the bytes, so that not every call is refused for what it does not know. */
-    for (int changes = kind & 3; changes > 0 && size >= 4 && size <= 4096; changes--) {
-        size_t at = 4 + (size_t)byte() % (size < 4 + 1 ? 1 : size - 4 + 1);
-
-        if (at < size)
-            it[at] = (char)byte();
-    }
-    if (cancel > 0) {
-        flag = (kind >> 2) & (kind >> 3) & 1;
-        set(it, size, cancel, &flags[(kind >> 4) & 1], sizeof null);
-        set(it, size, called, &function[(kind >> 5) & 1], sizeof null);
-        set(it, size, user, &users[0], sizeof null);
-        if ((kind >> 6) == 3) {
-            const char *odd = (const char *)&flag + 1;
-
-            set(it, size, cancel, &odd, sizeof null);
-        }
-    }
-    return it;
-}
-
-#define OPTIONS(name) \
-    any_options(sizeof(struct name), offsetof(struct name, cancel), offsetof(struct name, progress), \
-                offsetof(struct name, user))
-
-static struct xtent_report *any_report(void)
-{
-    uint32_t size = 0;
-    char *it = sized(sizeof(struct xtent_report), &size, answer_end);
-
-    return (struct xtent_report *)(void *)it;
-}
-
-/* What was returned, and what a whole report says of it. `most` is the length that was asked for. */
-static void check_result(int64_t result, const struct xtent_report *report, int counts, uint64_t most)
-{
-    uint32_t size;
-
-    MUST(result > -4096 && result != -ENOTRECOVERABLE);
-    MUST(result <= 0 || (counts && (uint64_t)result <= most));
-    if (report == NULL)
-        return;
-    memcpy(&size, report, sizeof size);
-    if (size != sizeof *report)
-        return;
-    MUST(report->error >= 0 && report->error < 4096);
-    MUST(strcmp(xtent_reason_text(report->reason), "no such reason") != 0);
-    MUST((report->error == 0) == (report->reason == XTENT_REASON_NONE));
-    if (result < 0)
-        MUST(report->error == -result);
-    if (counts && result >= 0)
-        MUST(report->bytes == (uint64_t)result);
-}
+#include "sandbox.h"
+#include "arbitrary.h"
 
 static void call_two(int which)
 {
@@ -381,6 +94,72 @@ static void call_dedupe(void)
     check_world(-1);
 }
 
+/* The files and bytes of callbacks that are called in the caller's thread, and how often a failure was told. */
+static struct {
+    pthread_t thread;
+    uint64_t files, bytes, failures;
+} told;
+
+static int count_progress(void *user, uint64_t n_files, uint64_t n_bytes)
+{
+    MUST(user == (void *)&flag || user == NULL);
+    MUST(pthread_equal(pthread_self(), told.thread) && n_files >= told.files && n_bytes >= told.bytes);
+    told.files = n_files;
+    told.bytes = n_bytes;
+    return (byte() & 7) == 7;
+}
+
+static void count_failure(void *user, const char *path, int error, int reason)
+{
+    MUST(user == (void *)&flag || user == NULL);
+    MUST(pthread_equal(pthread_self(), told.thread));
+    MUST(path[0] != '/' && strlen(path) < 4096);
+    MUST(error > 0 && error < 4096 && error != ENOTRECOVERABLE);
+    MUST(reason != XTENT_REASON_NONE && strcmp(xtent_reason_text(reason), "no such reason") != 0);
+    told.failures++;
+}
+
+static void call_usage(void)
+{
+    uint32_t size = 0, report_size = 0;
+    char *options = sized(sizeof(struct xtent_usage_options), &size, options_end);
+    char *report = sized(sizeof(struct xtent_usage_report), &report_size, answer_end);
+    uint8_t kind = byte(), calls = byte();
+    const volatile sig_atomic_t *cancel = calls & 1 ? &flag : NULL;
+    int (*progressing)(void *, uint64_t, uint64_t) = calls & 2 ? count_progress : NULL;
+    void (*failing)(void *, const char *, int, int) = calls & 4 ? count_failure : NULL;
+    void *user = (void *)(uintptr_t)&flag;
+    /* Little memory, so that the rest waits in a file of the sandbox's filesystem. */
+    uint64_t memory = kind & 16 ? number() % 4096 : 0;
+    struct xtent_usage_root roots[3];
+    size_t n = (kind & 3) + (kind > 250);
+    int scratch = any_directory(), result;
+
+    if (kind & 8)
+        choose(options, size, 4, 8);
+    flag = (calls & 0x18) == 0x18;
+    set(options, size, offsetof(struct xtent_usage_options, memory), &memory, sizeof memory);
+    set(options, size, offsetof(struct xtent_usage_options, scratch_dir), &scratch, sizeof scratch);
+    set(options, size, offsetof(struct xtent_usage_options, cancel), &cancel, sizeof cancel);
+    set(options, size, offsetof(struct xtent_usage_options, progress), &progressing, sizeof progressing);
+    set(options, size, offsetof(struct xtent_usage_options, failed), &failing, sizeof failing);
+    set(options, size, offsetof(struct xtent_usage_options, user), &user, sizeof user);
+    for (size_t i = 0; i < 3; i++) {
+        struct xtent_usage_root root = XTENT_USAGE_ROOT_INIT(any_directory(), any_path());
+
+        roots[i] = root;
+        roots[i].files = UINT64_MAX;
+        roots[i].reserved[1] = kind == 0xF3;
+    }
+    memset(&told, 0, sizeof told);
+    told.thread = pthread_self();
+    result = xtent_usage(n > 3 ? NULL : roots, n, (const void *)options, (void *)report);
+    MUST(result > -4096 && result <= 0 && result != -ENOTRECOVERABLE);
+    for (size_t i = 0; i < 3; i++)
+        MUST(result == 0 && i < n ? roots[i].files <= THINGS && roots[i].exclusive <= roots[i].exclusive_most
+                                  : roots[i].files == UINT64_MAX);
+}
+
 static void call_looking(void)
 {
     uint8_t kind = byte();
@@ -399,6 +178,8 @@ static void call_looking(void)
         int64_t result = xtent_shared_bytes(a, b);
 
         MUST(result > -4096 && result <= FILE_SIZE + 65536 && result != -ENOTRECOVERABLE);
+    } else if (kind & 4) {
+        call_usage();
     } else {
         char *out = sized(sizeof(struct xtent_capabilities), &size, answer_end);
         int result = xtent_probe(a, b, (struct xtent_capabilities *)(void *)out);
@@ -409,145 +190,29 @@ static void call_looking(void)
     check_world(-1);
 }
 
-/* The files that have names, in a directory of their own; the last is never there at first. */
-static const char *const named[] = {"a", "b", "dir/c", "link", "fifo", "new"};
-enum { CONTENTS = 3, NAMES = 6 };
-static int home;
-
-static void name_files(void)
-{
-    char path[4096];
-
-    snprintf(path, sizeof path, "%s/xtent-fuzz-XXXXXX", directory);
-    MUST(mkdtemp(path) != NULL && chdir(path) == 0);
-    home = open(".", O_RDONLY | O_DIRECTORY);
-    MUST(home >= 0 && mkdir("dir", 0700) == 0 && symlink("a", "link") == 0 && mkfifo("fifo", 0600) == 0);
-    for (int i = 0; i < CONTENTS; i++) {
-        int fd = open(named[i], O_RDWR | O_CREAT, 0600);
-
-        MUST(fd >= 0);
-        fill(fd);
-        close(fd);
-    }
-}
-
-/* What nobody made is gone again, and what has a name is what it was; `changed` is the one that may differ. */
-static void check_names(const char *changed, int may_be_new)
-{
-    static unsigned char now[FILE_SIZE + 1];
-    const char *const places[] = {".", "dir"};
-    struct stat st;
-
-    if (changed != NULL && may_be_new && strcmp(changed, "link") == 0) {
-        MUST(unlink("link") == 0 && symlink("a", "link") == 0);
-    }
-    if (changed != NULL && may_be_new && strcmp(changed, "fifo") == 0) {
-        MUST(unlink("fifo") == 0 && mkfifo("fifo", 0600) == 0);
-    }
-    MUST(lstat("link", &st) == 0 && S_ISLNK(st.st_mode) && lstat("fifo", &st) == 0 && S_ISFIFO(st.st_mode));
-    for (int i = 0; i < CONTENTS; i++) {
-        int fd = open(named[i], O_RDWR | O_NOFOLLOW);
-
-        if (fd < 0 || (may_be_new && changed != NULL && strcmp(changed, named[i]) == 0)) {
-            MUST(fd >= 0 || errno == EACCES);
-            close(fd);
-            MUST(unlink(named[i]) == 0);
-            fd = open(named[i], O_RDWR | O_CREAT | O_EXCL, 0600);
-            MUST(fd >= 0);
-            fill(fd);
-        }
-        MUST(pread(fd, now, sizeof now, 0) == FILE_SIZE && memcmp(now, contents, FILE_SIZE) == 0);
-        close(fd);
-    }
-    for (int i = 0; i < 2; i++) {
-        DIR *dir = opendir(places[i]);
-        struct dirent *entry;
-
-        MUST(dir != NULL);
-        while ((entry = readdir(dir)) != NULL) {
-            const char *name = entry->d_name;
-
-            if (name[0] == '.' && (name[1] == '\0' || name[1] == '.'))
-                continue;
-            if (i == 0 ? strchr("abdlf", name[0]) != NULL : strcmp(name, "c") == 0)
-                continue;
-            /* The one name that a call may have made; never a hidden one of the library's. */
-            MUST(may_be_new && name[0] == 'n');
-            MUST(unlinkat(dirfd(dir), name, 0) == 0);
-        }
-        closedir(dir);
-    }
-}
-
-/* A path, none of which leads out of the directory. */
-static const char *any_path(void)
-{
-    static char text[4][400];
-    static int turn;
-    char *it = text[turn++ % 4];
-    uint8_t kind = byte();
-
-    switch (kind % 16) {
-    case 6:
-        return NULL;
-    case 7:
-        return "";
-    case 8:
-        return ".";
-    case 9:
-        return "..";
-    case 10:
-        return "a/";
-    case 11:
-        return "missing/x";
-    case 12:
-        return "a/x";
-    case 13:
-        memset(it, 'n', 300);
-        it[300] = '\0';
-        return it;
-    case 14:
-        /* Any bytes that make one name. */
-        bytes(it + 1, 12);
-        it[0] = 'n';
-        it[13] = '\0';
-        for (char *c = it; *c != '\0'; c++)
-            if (*c == '/')
-                *c = '_';
-        return it;
-    case 15:
-        return "./link";
-    default:
-        return named[kind % 16];
-    }
-}
-
-static int any_directory(void)
-{
-    uint8_t kind = byte();
-
-    return kind < 200 ? (kind & 1 ? home : AT_FDCWD) : any_descriptor();
-}
-
 static void call_file(void)
 {
     uint32_t size = 0;
-    static char inner[sizeof(struct xtent_copy_options)];
-    const void *null = NULL, *copy = inner;
-    struct xtent_copy_options nothing = XTENT_COPY_OPTIONS_INIT;
     char *options = sized(sizeof(struct xtent_file_options), &size, options_end);
     struct xtent_report *report = any_report();
     uint8_t kind = byte();
     int src_dir = any_directory(), dst_dir = any_directory(), result;
     const char *src = any_path(), *dst = any_path();
+    const struct xtent_copy_options *copy = kind & 8 ? any_copy_options(byte()) : NULL;
 
-    memcpy(inner, &nothing, sizeof nothing);
-    if (options != NULL && size > 4 && size <= 4096) {
-        /* Never durable: a sync of the disk for each call finds nothing more. */
-        for (size_t at = 4; at < 16 && at < size; at += 4)
-            options[at] = (char)byte();
-        options[4] = (char)(options[4] & ~XTENT_FILE_DURABLE);
-        set(options, size, offsetof(struct xtent_file_options, copy), kind & 8 ? &copy : &null, sizeof copy);
+    if (kind & 16)
+        choose(options, size, 4, 16);
+    not_durable(options, size, XTENT_FILE_DURABLE);
+    set(options, size, offsetof(struct xtent_file_options, copy), &copy, sizeof copy);
+    if ((kind >> 5) >= 4) {
+        uint32_t stable = byte() % 8;
+        int32_t scratch = any_directory();
+
+        /* Seldom what waits for a source that is quiet. */
+        if ((stable == XTENT_STABLE_DETECT || stable == XTENT_STABLE_BEST) && byte() != 0xFF)
+            stable = XTENT_STABLE_SNAPSHOT;
+        set(options, size, offsetof(struct xtent_file_options, stable), &stable, sizeof stable);
+        set(options, size, offsetof(struct xtent_file_options, scratch_dir), &scratch, sizeof scratch);
     }
     if ((kind & 7) < 2)
         result = xtent_copy_file(src_dir, src, dst_dir, dst, (const void *)options, report);
@@ -556,7 +221,8 @@ static void call_file(void)
     else
         result = xtent_clone_or_copy_file(src_dir, src, dst_dir, dst, (const void *)options, report);
     check_result(result, report, 0, 0);
-    check_names(dst != NULL && strncmp(dst, "./", 2) == 0 ? dst + 2 : dst, result == 0);
+    if (result == 0)
+        take_away(beneath(dst_dir, dst));
     check_world(-1);
 }
 
@@ -565,24 +231,42 @@ static void call_dedupe_files(void)
     const void *options = OPTIONS(xtent_dedupe_options);
     struct xtent_report *report = any_report();
     struct xtent_dedupe_file targets[4];
-    size_t n = byte() % 5;
+    uint8_t kind = byte();
+    size_t n = kind % 5;
     int src_dir = any_directory(), result;
     const char *src = any_path();
 
     for (size_t i = 0; i < n; i++) {
-        struct xtent_dedupe_file target = XTENT_DEDUPE_FILE_INIT(any_directory(), named[byte() % NAMES]);
+        struct xtent_dedupe_file target = XTENT_DEDUPE_FILE_INIT(any_directory(), NULL);
 
         targets[i] = target;
+        do
+            targets[i].path = any_path();
+        while (targets[i].path == NULL && kind < 250);
         targets[i].status = byte();
+        targets[i].reserved[0] = kind == 255;
     }
     result = xtent_dedupe_files(src_dir, src, targets, n, options, report);
     check_result(result, report, 0, 0);
     for (size_t i = 0; i < n; i++) {
         MUST(targets[i].status >= XTENT_NOT_REACHED && targets[i].status <= XTENT_FAILED);
+        MUST((targets[i].status == XTENT_FAILED) == (targets[i].error != 0));
         MUST(result == 0 || targets[i].status == XTENT_NOT_REACHED);
     }
-    check_names(NULL, 0);
     check_world(-1);
+}
+
+/* What a program does with the stage's descriptor: the bytes are known afterwards. */
+static void fill_stage(int fd, uint8_t kind)
+{
+    static unsigned char now[3 * 4096];
+    int64_t n = xtent_clone_or_copy_range(descriptors[1], 0, fd, place() % (1 << 20), place(), NULL, NULL);
+
+    check_result(n, NULL, 1, UINT64_MAX);
+    MUST(pwrite(fd, contents, sizeof now, 4096) == (ssize_t)sizeof now);
+    if (kind & 16)
+        MUST(fchmod(fd, byte() | 0400) == 0);
+    MUST(pread(fd, now, sizeof now, 4096) == (ssize_t)sizeof now && memcmp(now, contents, sizeof now) == 0);
 }
 
 static void call_stage(void)
@@ -595,23 +279,106 @@ static void call_stage(void)
     int dir = any_directory(), fd, result = -1;
     const char *dst = any_path();
 
-    if (options != NULL && size > 4 && size <= 4096)
-        options[4] = (char)(byte() & ~XTENT_STAGE_DURABLE);
-    fd = xtent_stage_open(dir, dst, (const void *)options, kind & 1 ? where : kind & 2 ? NULL : where, report);
-    MUST(fd != -ENOTRECOVERABLE && fd < 4096);
+    if (kind & 32)
+        choose(options, size, 4, 16);
+    else
+        choose(options, size, 4, 8);
+    not_durable(options, size, XTENT_STAGE_DURABLE);
+    fd = xtent_stage_open(dir, dst, (const void *)options, (kind & 3) == 2 ? NULL : where, report);
+    MUST(fd > -4096 && fd != -ENOTRECOVERABLE && fd < 4096);
     if (fd >= 0) {
         MUST(stage != NULL);
-        check_result(xtent_clone_or_copy_range(descriptors[1], 0, fd, place() % (1 << 20), place(), NULL, NULL), NULL, 1, UINT64_MAX);
-        if (kind & 4)
-            result = xtent_stage_publish(stage, any_report());
-        if (result != 0)
+        fill_stage(fd, kind);
+        /* After an error a stage is as before. */
+        for (int tries = kind & 4 ? 2 : 0; tries > 0 && result != 0; tries--) {
+            report = any_report();
+            result = xtent_stage_publish(stage, report);
+            check_result(result, report, 0, 0);
+        }
+        if (result == 0) {
+            struct stat st;
+
+            MUST(lstat(absolute(beneath(dir, dst)), &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 1 && st.st_size >= 4 * 4096);
+            take_away(beneath(dir, dst));
+        } else {
             xtent_stage_discard(stage);
-    } else if (!(kind & 2) || (kind & 1)) {
+        }
+    } else if ((kind & 3) != 2) {
         MUST(stage == NULL);
     }
-    if (kind & 8)
+    if (kind & 8) {
         xtent_stage_discard(NULL);
-    check_names(dst != NULL && strncmp(dst, "./", 2) == 0 ? dst + 2 : dst, result == 0);
+        result = xtent_stage_publish(NULL, any_report());
+        MUST(result == -EINVAL || result == -E2BIG);
+    }
+    check_world(-1);
+}
+
+/* A report of a tree that this header knows whole; or NULL. */
+static const struct xtent_tree_report *check_tree_report(int result, const char *report)
+{
+    static struct xtent_tree_report whole;
+    uint32_t size = 0;
+
+    MUST(result > -4096 && result <= 0 && result != -ENOTRECOVERABLE);
+    if (report != NULL)
+        memcpy(&size, report, sizeof size);
+    if (size != sizeof whole)
+        return NULL;
+    memcpy(&whole, report, sizeof whole);
+    MUST(whole.error == -result && (whole.error == 0) == (whole.reason == XTENT_REASON_NONE));
+    MUST(strcmp(xtent_reason_text(whole.reason), "no such reason") != 0);
+    MUST(whole.bytes == whole.bytes_copied + whole.bytes_cloned + whole.bytes_hole);
+    MUST(whole.vanished == 0 && whole.unused == 0);
+    return &whole;
+}
+
+static void call_tree(void)
+{
+    uint32_t size = 0, report_size = 0, flags = 0;
+    char *options = sized(sizeof(struct xtent_tree_options), &size, options_end);
+    char *report = sized(sizeof(struct xtent_tree_report), &report_size, answer_end);
+    uint8_t kind = byte(), calls = byte();
+    int src_dir = any_directory(), dst_dir = any_directory(), result;
+    const char *src = any_path(), *dst = any_path();
+    const volatile sig_atomic_t *cancel = calls & 1 ? &flag : NULL;
+    int (*progressing)(void *, uint64_t, uint64_t) = calls & 2 ? count_progress : NULL;
+    void (*failing)(void *, const char *, int, int) = calls & 4 ? count_failure : NULL;
+    void *user = (void *)(uintptr_t)&flag;
+    const struct xtent_tree_report *done;
+
+    if (kind & 8)
+        choose(options, size, 4, 16);
+    else
+        choose(options, size, 4, 8);
+    not_durable(options, size, XTENT_TREE_DURABLE);
+    if (options != NULL && size >= 8 && size <= 4096)
+        memcpy(&flags, options + 4, sizeof flags);
+    flag = (calls & 0x18) == 0x18;
+    set(options, size, offsetof(struct xtent_tree_options, cancel), &cancel, sizeof cancel);
+    set(options, size, offsetof(struct xtent_tree_options, progress), &progressing, sizeof progressing);
+    set(options, size, offsetof(struct xtent_tree_options, failed), &failing, sizeof failing);
+    set(options, size, offsetof(struct xtent_tree_options, user), &user, sizeof user);
+    memset(&told, 0, sizeof told);
+    told.thread = pthread_self();
+    if ((kind & 3) == 0)
+        result = xtent_copy_tree(src_dir, src, dst_dir, dst, (const void *)options, (void *)report);
+    else if ((kind & 3) == 1)
+        result = xtent_clone_tree(src_dir, src, dst_dir, dst, (const void *)options, (void *)report);
+    else
+        result = xtent_clone_or_copy_tree(src_dir, src, dst_dir, dst, (const void *)options, (void *)report);
+    done = check_tree_report(result, report);
+    if (result == 0) {
+        const char *to = beneath(dst_dir, dst);
+
+        /* What cannot be cloned, and nothing else, is left out. */
+        if (done != NULL ? done->failures == 0 : (flags & XTENT_TREE_KEEP_GOING) == 0) {
+            must_be_like(to, beneath(src_dir, src));
+            MUST(done == NULL || done->files + done->directories + done->links + done->specials == (uint64_t)seen);
+        }
+        MUST(done == NULL || failing == NULL || size < sizeof(struct xtent_tree_options) || done->failures == told.failures);
+        take_away(to);
+    }
     check_world(-1);
 }
 
@@ -622,8 +389,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     input = data;
     input_end = data + size;
     for (int calls = 0; calls < 8 && input < input_end; calls++) {
-        uint8_t which = byte() % 12;
+        uint8_t which = byte() % 16;
 
+        next_before = next_descriptor();
         if (which < 5)
             call_two(which % 3);
         else if (which < 7)
@@ -634,8 +402,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             call_file();
         else if (which < 11)
             call_dedupe_files();
-        else
+        else if (which < 13)
             call_stage();
+        else
+            call_tree();
     }
     return 0;
 }
@@ -650,7 +420,6 @@ static void replay(void)
 
     CHECK(corpus != NULL);
     begin();
-    name_files();
     while ((entry = readdir(corpus)) != NULL) {
         int fd = openat(dirfd(corpus), entry->d_name, O_RDONLY);
         ssize_t size = fd < 0 ? -1 : read(fd, data, sizeof data);
@@ -678,7 +447,6 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     directory = getenv("XTENT_FUZZ_DIRECTORY");
     MUST(directory != NULL);
     begin();
-    name_files();
     return 0;
 }
 #endif

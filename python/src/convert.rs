@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd, RawFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
-use pyo3::exceptions::{PyOSError, PyOverflowError, PyValueError};
+use pyo3::exceptions::{PyOSError, PyOverflowError, PyTypeError, PyValueError};
 use pyo3::types::{PyBytes, PyString};
 use pyo3::{Borrowed, PyTypeInfo, ffi, intern, prelude::*};
 use xtent::At;
@@ -27,6 +27,11 @@ impl<'py> FromPyObject<'_, 'py> for Descriptor {
     type Error = PyErr;
 
     fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        // What is tried first: the functions that end in _range take open files.
+        if is_path(&object)? {
+            let message = "an open file is needed here, an int or an object with fileno(), not the path";
+            return Err(PyTypeError::new_err(format!("{message} {}", object.repr()?)));
+        }
         // SAFETY: `object` is a live object, and this thread holds the GIL.
         let fd = unsafe { ffi::PyObject_AsFileDescriptor(object.as_ptr()) };
         if fd < 0 {
@@ -94,12 +99,18 @@ impl<'py> FromPyObject<'_, 'py> for AnyFile {
     type Error = PyErr;
 
     fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
-        let py = object.py();
-        let is_path = object.is_instance_of::<PyString>()
-            || object.is_instance_of::<PyBytes>()
-            || object.hasattr(intern!(py, "__fspath__"))?;
-        Ok(if is_path { AnyFile::Path(object.extract()?) } else { AnyFile::Open(object.extract()?) })
+        Ok(if is_path(&object)? {
+            AnyFile::Path(object.extract()?)
+        } else {
+            AnyFile::Open(object.extract()?)
+        })
     }
+}
+
+fn is_path(object: &Bound<'_, PyAny>) -> PyResult<bool> {
+    Ok(object.is_instance_of::<PyString>()
+        || object.is_instance_of::<PyBytes>()
+        || object.hasattr(intern!(object.py(), "__fspath__"))?)
 }
 
 impl AnyFile {
@@ -158,9 +169,12 @@ pub(crate) fn os_error(py: Python<'_>, error: xtent::Error, files: &[&dyn Named]
     raised().map_or_else(|failure| failure, PyErr::from_value)
 }
 
-/// The system's words for the errno, and the reason behind it.
+/// The system's words for the errno, and the reason behind it, unless that says no more.
 fn text(py: Python<'_>, error: &xtent::Error) -> PyResult<String> {
     let strerror: String = py.import("os")?.call_method1("strerror", (error.errno,))?.extract()?;
+    if error.reason == xtent::Reason::NotFound {
+        return Ok(strerror);
+    }
     let reason = error.reason.text();
     Ok(match error.report.alignment {
         0 => format!("{strerror}: {reason}"),

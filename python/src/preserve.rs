@@ -44,14 +44,21 @@ impl<'py> FromPyObject<'_, 'py> for Kept {
 
     fn extract(names: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
         if names.is_instance_of::<PyString>() {
-            return Err(PyTypeError::new_err("must be an iterable of names, such as (\"mode\", \"times\")"));
+            return Err(PyTypeError::new_err(
+                "preserve must be an iterable of names, such as (\"mode\", \"times\"), not one string",
+            ));
         }
         let mut kept = Preserve::NONE;
         for name in names.try_iter()? {
             let name: String = name?.extract()?;
             let found = NAMES.iter().find(|(known, _)| *known == name);
-            kept |= found.ok_or_else(|| PyValueError::new_err(format!("unknown metadata: {name:?}")))?.1;
+            kept |= found.ok_or_else(|| unknown(&name))?.1;
         }
         Ok(Kept(kept))
     }
+}
+
+fn unknown(name: &str) -> PyErr {
+    let known = NAMES.map(|(name, _)| format!("\"{name}\"")).join(", ");
+    PyValueError::new_err(format!("unknown metadata {name:?}: there are {known}"))
 }

@@ -1,5 +1,5 @@
-//! Result classes: frozen, compared and hashed by their fields, with a repr that shows them, for `match`
-//! and `pickle`.
+//! Result classes: frozen, compared and hashed by their fields, with a repr that shows those that are not at their
+//! defaults, for `match` and `pickle`.
 
 use pyo3::prelude::*;
 use pyo3::types::{PyTuple, PyType};
@@ -35,8 +35,10 @@ macro_rules! record {
                 pyo3::types::PyTuple::new(py, [$(stringify!($field)),*])
             }
 
+            #[allow(clippy::partialeq_to_none, clippy::bool_comparison, reason = "a default like any other")]
             fn __repr__(this: &pyo3::Bound<'_, Self>) -> pyo3::PyResult<String> {
-                $crate::record::repr(this)
+                let tells = [$((true $(&& this.get().$field != $default)?)),*];
+                $crate::record::repr(this, &tells)
             }
 
             fn __reduce__<'py>(this: &pyo3::Bound<'py, Self>) -> pyo3::PyResult<$crate::record::Reduced<'py>> {
@@ -58,9 +60,14 @@ pub(crate) fn reduce<'py>(record: &Bound<'py, PyAny>) -> PyResult<Reduced<'py>> 
     Ok((record.get_type(), PyTuple::new(record.py(), values)?))
 }
 
-pub(crate) fn repr(record: &Bound<'_, PyAny>) -> PyResult<String> {
-    let shown: PyResult<Vec<_>> =
-        fields(record)?.iter().map(|(name, value)| Ok(format!("{name}={}", value.repr()?))).collect();
+/// As one would write it: `tells` says of each field whether it is shown.
+pub(crate) fn repr(record: &Bound<'_, PyAny>, tells: &[bool]) -> PyResult<String> {
+    let shown: PyResult<Vec<_>> = fields(record)?
+        .iter()
+        .zip(tells)
+        .filter(|(_, tells)| **tells)
+        .map(|((name, value), _)| Ok(format!("{name}={}", value.repr()?)))
+        .collect();
     Ok(format!("{}({})", record.get_type().name()?, shown?.join(", ")))
 }
 

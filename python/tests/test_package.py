@@ -100,8 +100,6 @@ def test_reasons_are_those_of_the_stub() -> None:
 
 
 def test_readme(sharing: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    # No zeros: the tour compares it with a file of them.
-    sharing.file("src", b"a million " * 100_000)
     monkeypatch.chdir(sharing.path)
     failed, tried = doctest.testfile(str(PROJECT / "README.md"), module_relative=False)
     assert tried > 5 and failed == 0

@@ -18,12 +18,17 @@ from xtent import (
     Protection,
     Reason,
     Report,
+    TreeFailure,
+    TreeReport,
+    Usage,
+    UsageReport,
 )
 
 RESULTS = [
     Report(),
     Report(1, 2, 3, Reason.NO_SPACE, 28, Reason.MISALIGNED, 4096),
     Report(destination=Destination.CHANGED, changed_from=0, protection=Protection.UNDO, undo_reserve=65536),
+    Report(unkept={"owner", "acls"}, bytes_server=5, stable="snapshot"),
     DedupeResult(DedupeStatus.FAILED, 22, Reason.MISALIGNED),
     DedupeResult(DedupeStatus.DIFFERS, compared=5, shared=4, already_shared=0, differs_at=5),
     Ability(None),
@@ -31,6 +36,12 @@ RESULTS = [
     Capabilities(Ability(True), Ability(False, 18, Reason.DIFFERENT_FILESYSTEM), Ability(None), 4096),
     Extent(0, None, 5, ExtentFlags.HOLE),
     Extent(5, 2**63, 2**64 - 1, ExtentFlags.SHARED | ExtentFlags.ENCODED),
+    TreeFailure("a/\udcff\n", 13, Reason.PERMISSION),
+    TreeReport(),
+    TreeReport(1, 2, 3, 4, 5, 6, 7, 8, [TreeFailure("a", 5, Reason.INPUT_OUTPUT)], Reason.BUSY, {"xattrs"}),
+    Usage(),
+    Usage(1, 4096, 8192, exclusive=4096, exclusive_most=8192, exact=False),
+    UsageReport([Usage(1), Usage(2)], Usage(3), [TreeFailure("a", 5, Reason.INPUT_OUTPUT)]),
 ]
 every_result = pytest.mark.parametrize("result", RESULTS, ids=lambda result: type(result).__name__)
 
@@ -67,9 +78,20 @@ def test_frozen(result: object) -> None:
 
 
 @every_result
-def test_repr_shows_every_field(result: object) -> None:
-    shown = ", ".join(f"{name}={getattr(result, name)!r}" for name in type(result).__match_args__)
-    assert repr(result) == f"{type(result).__name__}({shown})"
+def test_repr(result: object) -> None:
+    fields = {name: getattr(result, name) for name in type(result).__match_args__}
+    shown = [f"{name}={value!r}" for name, value in fields.items()]
+    nothing = [f"{name}={value!r}" for name, value in fields.items() if value in (None, 0, "none", (), frozenset(), True)]
+    told = [field for field in shown if field not in nothing or field in repr(result)]
+    assert repr(result) == f"{type(result).__name__}({', '.join(told)})"
+
+
+def test_repr_leaves_out_what_is_not_told() -> None:
+    assert repr(Report()) == "Report()"
+    assert repr(Report(bytes_copied=5, stable="lease")) == "Report(bytes_copied=5, stable='lease')"
+    assert repr(TreeFailure("a", 5, Reason.BUSY)) == "TreeFailure(path='a', errno=5, reason=<Reason.BUSY: 38>)"
+    shown = "DedupeResult(status=<DedupeStatus.SAME: 'same'>, compared=4, shared=0)"
+    assert repr(DedupeResult(DedupeStatus.SAME, compared=4, shared=0)) == shown
 
 
 def test_match() -> None:
@@ -81,13 +103,18 @@ def test_match() -> None:
                 return "full"
             case DedupeResult(DedupeStatus.FAILED, errno, reason):
                 return f"failed: {errno} {reason and reason.name}"
+            case TreeReport(failures=(TreeFailure(path, _, Reason.INPUT_OUTPUT),)):
+                return f"damaged: {path}"
         return "else"
 
-    assert [told(result) for result in RESULTS[:5]] == ["copied 0", "full", "copied 0", "failed: 22 MISALIGNED", "else"]
+    assert [told(result) for result in RESULTS[:6]] == [
+        *("copied 0", "full", "copied 0", "copied 0", "failed: 22 MISALIGNED", "else"),
+    ]
+    assert [told(result) for result in RESULTS if isinstance(result, TreeReport)] == ["else", "damaged: a"]
 
 
 def test_bytes() -> None:
-    assert Report(1, 2, 3).bytes == 6
+    assert Report(1, 2, 3).bytes == TreeReport(1, 2, 3).bytes == 6
     assert Report(2**64 - 1, 2).bytes == 2**64 - 1
 
 
@@ -130,6 +157,8 @@ def test_fields_of_other_types() -> None:
         lambda: DedupeResult(Reason.OVERLAP),
         lambda: Extent(0, 0, 0, 1),
         lambda: Capabilities(True, True, True),
+        lambda: TreeFailure(b"a", 5, Reason.BUSY),
+        lambda: TreeReport(failures=["a"]),
     ):
         with pytest.raises(TypeError):
             wrong()

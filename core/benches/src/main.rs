@@ -7,6 +7,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program talks through its standard streams")]
 
 mod arguments;
+mod calls;
 mod clone;
 mod copy;
 mod dedupe;
@@ -15,6 +16,7 @@ mod programs;
 mod scenario;
 mod statistics;
 mod table;
+mod threads;
 mod trees;
 
 use std::path::Path;
@@ -28,7 +30,10 @@ use xtent_tests::{fs, scratch};
 
 /// All there are, in the order of the tables.
 fn entries() -> Vec<Entry> {
-    [copy::entries(), clone::entries(), dedupe::entries(), trees::entries()].into_iter().flatten().collect()
+    [copy::entries(), clone::entries(), dedupe::entries(), trees::entries(), threads::entries()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 fn main() -> ExitCode {
@@ -43,9 +48,11 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    // No comparison, and so no scenario: a table of its own, with everything or by its name.
+    let calls = arguments.words.is_empty() || arguments.words == ["calls"];
     let chosen: Vec<Entry> =
         entries().into_iter().filter(|entry| entry.has_words(&arguments.words)).collect();
-    if chosen.is_empty() {
+    if chosen.is_empty() && !calls {
         eprintln!("xtent-benches: no scenario has all of these words: {}", arguments.words.join(" "));
         return ExitCode::FAILURE;
     }
@@ -62,6 +69,11 @@ fn main() -> ExitCode {
         } else {
             println!("\n{}", measure(&entry, &arguments));
         }
+    }
+    if calls && arguments.list {
+        println!("calls");
+    } else if calls {
+        println!("\n{}", calls::table());
     }
     ExitCode::SUCCESS
 }

@@ -49,15 +49,17 @@ pub(super) fn build(frame: &Frame, way: Way, rules: &Rules, control: &mut Contro
     let mut directories = Vec::new();
     let queue = Queue::new(if rules.threads > 1 { rules.threads } else { 0 });
     std::thread::scope(|scope| {
-        let _closing = Closing(&queue);
+        let closing = Closing(&queue);
+        let mut threads = Vec::new();
         {
             // Signals are for the host's own threads; a new thread has the mask of the one that makes it.
             let _deferred = Deferred::new();
             for _ in 1..rules.threads {
                 let serve = || queue.serve(|batch: Batch| job.files(batch, &queue, None));
-                if std::thread::Builder::new().spawn_scoped(scope, serve).is_err() {
+                match std::thread::Builder::new().spawn_scoped(scope, serve) {
+                    Ok(thread) => threads.push(thread),
                     // As many as the system gives.
-                    break;
+                    Err(_) => break,
                 }
             }
         }
@@ -70,6 +72,12 @@ pub(super) fn build(frame: &Frame, way: Way, rules: &Rules, control: &mut Contro
             job.look(&caller);
         }
         directories = walk.directories;
+        drop(closing);
+        // The scope only waits until each has done its work: a thread may still be about to end then, without its
+        // stack taken back.
+        for thread in threads {
+            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        }
     });
     job.link();
     job.finish(directories);
