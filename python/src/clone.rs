@@ -26,9 +26,10 @@ use crate::report::Report;
 /// write meanwhile, and is not taken by a killed process.
 ///
 /// Unlinked files are made in scratch_dir, the descriptor of a directory on the same filesystem, or else in
-/// the directory that dst is found in. With keep_undo, an error that left dst CHANGED has an attribute
-/// undo_fd: the descriptor of a file with the old bytes at their offsets and the old size, yours to
-/// close; None when there is none.
+/// the directory that dst is found in; that of an unlinked dst is the one that it was in, if it is still on
+/// the same filesystem. With keep_undo, an error that left dst CHANGED has an attribute undo_fd: the
+/// descriptor of a file with the old bytes at their offsets and the old size, yours to close; None when
+/// there is none.
 ///
 /// Once begun it ends: Ctrl-C waits for it.
 ///

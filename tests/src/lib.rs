@@ -5,6 +5,7 @@ mod cache;
 mod cases;
 pub mod conformance;
 mod data;
+mod exchange;
 mod fiemap;
 mod filesystems;
 mod person;
@@ -13,6 +14,7 @@ pub mod syscalls;
 
 pub use cache::{cool, resident, resident_bytes};
 pub use data::{allocated, pattern, write_file};
+pub use exchange::set_exchange;
 pub use fiemap::{Extent, extents, flags, shared_with};
 pub use filesystems::{
     ENV_FILESYSTEMS, ENV_REQUIRE, ENV_SKIPPED, Filesystem, Skipped, filesystems, fs, scratch, skipped,

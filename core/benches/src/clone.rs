@@ -18,7 +18,10 @@ pub(crate) fn entries() -> Vec<Entry> {
     let mut entries = Vec::new();
     for on in ["xfs", "btrfs"] {
         entries.push(fresh(on));
-        entries.push(over(on));
+    }
+    for on in ["xfs", "xfs-exchange", "btrfs"] {
+        entries.push(over(on, Old::Small));
+        entries.push(over(on, Old::Same));
     }
     entries
 }
@@ -43,15 +46,21 @@ fn fresh(on: &'static str) -> Entry {
     })
 }
 
-/// The price of keeping the old bytes until the clone is whole.
-fn over(on: &'static str) -> Entry {
-    Entry::new(format!("clone over {on}"), &[on], |arguments, dirs| {
+/// The price of keeping the old bytes until the clone is whole: by an exchange where the filesystem has it, else by
+/// an undo.
+fn over(on: &'static str, old: Old) -> Entry {
+    let what = if old == Old::Small { "small" } else { "same size" };
+    Entry::new(format!("clone over {what} {on}"), &[on], move |arguments, dirs| {
         let job = Job::new(arguments, dirs[0]);
-        let bare = job.contender("bare ioctl", Old::Small, ioctl);
+        let bare = job.contender("bare ioctl", old, ioctl);
+        let mib = if old == Old::Small { 1 } else { job.mib() };
         Scenario {
-            about: format!("{CLONES} clones of {} MiB in few extents, each over a file of 1 MiB", job.mib()),
+            about: format!(
+                "{CLONES} clones of {} MiB in few extents, each over a file of {mib} MiB",
+                job.mib()
+            ),
             rounds: 31,
-            contenders: vec![job.xtent(Old::Small), bare],
+            contenders: vec![job.xtent(old), bare],
         }
     })
 }
@@ -61,6 +70,8 @@ fn over(on: &'static str) -> Entry {
 enum Old {
     None,
     Small,
+    /// As large as what is cloned.
+    Same,
 }
 
 #[derive(Clone)]
@@ -81,7 +92,17 @@ impl Job {
         }
         src.sync_all().expect("a disk");
         write_file(&dir.join("old"), &pattern(2, 1 << 20)).expect("room");
-        Job { dir: dir.into(), len }
+        let job = Job { dir: dir.into(), len };
+        // The halves of the source, the other way round: other blocks everywhere, and no more of them.
+        let same = File::create(dir.join("same")).expect("a new file");
+        let src = job.open("src");
+        range(&src, len / 2, &same, 0, len / 2);
+        range(&src, 0, &same, len / 2, len / 2);
+        job
+    }
+
+    fn open(&self, name: &str) -> File {
+        File::open(self.dir.join(name)).expect("made before")
     }
 
     fn mib(&self) -> u64 {
@@ -99,7 +120,7 @@ impl Job {
     fn contender(&self, name: &str, old: Old, clone: impl Fn(&File, &File, u64) + 'static) -> Contender {
         let files = std::rc::Rc::new(std::cell::RefCell::new(Vec::new()));
         let (job, made) = (self.clone(), files.clone());
-        let src = File::open(self.dir.join("src")).expect("the source");
+        let src = self.open("src");
         let len = self.len;
         Contender::new(name, move || {
             let begin = Instant::now();
@@ -119,8 +140,10 @@ impl Job {
                 std::fs::remove_file(&path).ok();
                 let dst =
                     File::options().read(true).write(true).create_new(true).open(&path).expect("a new file");
-                if old == Old::Small {
-                    ioctl(&File::open(self.dir.join("old")).expect("the old file"), &dst, 0);
+                match old {
+                    Old::None => {}
+                    Old::Small => ioctl(&self.open("old"), &dst, 0),
+                    Old::Same => ioctl(&self.open("same"), &dst, 0),
                 }
                 dst
             })
@@ -129,8 +152,12 @@ impl Job {
 }
 
 fn ioctl(src: &File, dst: &File, len: u64) {
+    range(src, 0, dst, 0, len);
+}
+
+fn range(src: &File, src_offset: u64, dst: &File, dest_offset: u64, src_length: u64) {
     let src_fd = src.as_raw_fd().into();
-    let range = libc::file_clone_range { src_fd, src_offset: 0, src_length: len, dest_offset: 0 };
+    let range = libc::file_clone_range { src_fd, src_offset, src_length, dest_offset };
     // SAFETY: the ioctl reads one struct.
     let result = unsafe { libc::ioctl(dst.as_raw_fd(), libc::FICLONERANGE, &raw const range) };
     assert_eq!(result, 0, "FICLONERANGE: {}", std::io::Error::last_os_error());

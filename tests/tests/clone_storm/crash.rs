@@ -1,31 +1,71 @@
-//! Power cuts: whoever looks afterwards finds the old range or the new one.
+//! Power cuts: whoever looks afterwards finds the old bytes or the new ones, and a durable file that was done stays.
 //!
 //! The filesystem lies in an image on an outer XFS. While clones go on, the image file is cloned, which is one moment
-//! of it, as a power cut leaves it; the clone is mounted and looked at. And XFS is stopped by its own ioctl.
+//! of it, as a power cut leaves it; the clone is mounted, looked at and checked. And XFS is stopped by its own ioctl.
 
+use std::fmt;
 use std::fs::File;
 use std::os::fd::AsFd;
+use std::path::Path;
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use xtent::{Atomic, CloneOptions, clone_range};
+use xtent::{Atomic, CloneOptions, FileOptions, clone_file, clone_range};
+use xtent_tests::set_exchange;
 
 use crate::files::{self, BLOCK, Shape};
-use crate::image::{Image, Kind, Result, run, set_exchange, workshop};
+use crate::image::{Image, Kind, Result, run, workshop};
 use crate::kernel;
 use crate::random::Random;
 use crate::{Arguments, Outcome, Verdict};
 
 const EXTENTS: u64 = 3000;
+const SIZE: u64 = EXTENTS * 2 * BLOCK;
+
+/// What is cloned into the destination in turn, so that it shows how many clones are done.
+const SOURCES: [&str; 4] = ["a", "b", "c", "d"];
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Bare,
+    Exchange,
+    /// Whole files, durable, each in place of the one before.
+    File,
+}
+
+impl Way {
+    fn name(self) -> &'static str {
+        match self {
+            Way::Bare => "bare ioctl",
+            Way::Exchange => "exchange",
+            Way::File => "clone_file, durable",
+        }
+    }
+}
 
 #[derive(Default)]
 struct Counts {
     cuts: u64,
-    a: u64,
-    b: u64,
+    /// One of the sources, from the first byte to the last.
+    whole: u64,
+    /// Of these, as many as had what was being made, and not what was there before.
+    newer: u64,
     mixed: u64,
+    /// What was done before the cut is not there.
+    lost: u64,
     /// Clones that were finished meanwhile.
     clones: u64,
+}
+
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Counts { cuts, whole, newer, mixed, lost, clones } = self;
+        write!(
+            f,
+            "{cuts} cuts during {clones} clones: {whole} whole ({newer} new), {mixed} mixed, {lost} lost"
+        )
+    }
 }
 
 pub(crate) fn storm(arguments: &Arguments) -> Outcome {
@@ -33,92 +73,108 @@ pub(crate) fn storm(arguments: &Arguments) -> Outcome {
     let mut verdict = Verdict::default();
     let cuts = arguments.cases.unwrap_or(30);
     let outer = Image::make(Kind::Xfs, workshop.path(), "outer", 4096)?;
-    let mut control = 0;
-    for (way, name) in [(Way::Bare, "bare ioctl"), (Way::Exchange, "exchange")] {
-        let mut random = Random::new(arguments.seed);
-        let mut cut = Counts::default();
-        by_image(&outer, way, cuts, &mut random, &mut cut)?;
-        let mut stopped = Counts::default();
-        by_shutdown(&outer, way, cuts, &mut random, &mut stopped)?;
-        for (how, counts) in [("image cloned", &cut), ("shut down", &stopped)] {
-            println!(
-                "{name}, {how}: {} cuts during {} clones: {} one, {} the other, {} mixed",
-                counts.cuts, counts.clones, counts.a, counts.b, counts.mixed
-            );
+    for (kind, ways) in [
+        (Kind::XfsExchange, [Way::Bare, Way::Exchange]),
+        (Kind::Xfs, [Way::Bare, Way::File]),
+        (Kind::Btrfs, [Way::Bare, Way::File]),
+    ] {
+        if !arguments.wants(kind.name()) {
+            continue;
         }
-        match way {
-            Way::Bare => control = cut.mixed + stopped.mixed,
-            Way::Exchange => {
-                let mixed = cut.mixed + stopped.mixed;
-                verdict.must(mixed == 0, || format!("{mixed} cuts left a mix"));
+        for way in ways {
+            let mut random = Random::new(arguments.seed);
+            let mut all = vec![("image cloned", by_image(&outer, (kind, way), cuts, &mut random)?)];
+            if kind.is_xfs() {
+                all.push(("shut down", by_shutdown(&outer, (kind, way), cuts, &mut random)?));
             }
+            for (how, counts) in &all {
+                println!("{:<13} {}, {how}: {counts}", kind.name(), way.name());
+            }
+            let mixed: u64 = all.iter().map(|(_, counts)| counts.mixed).sum();
+            let lost: u64 = all.iter().map(|(_, counts)| counts.lost).sum();
+            match way {
+                Way::Bare => verdict
+                    .void_unless(mixed > 0, || format!("{}: no cut of the control left a mix", kind.name())),
+                _ => verdict.must(mixed == 0, || format!("{}: {mixed} cuts left a mix", kind.name())),
+            }
+            verdict.must(way != Way::File || lost == 0, || format!("{}: {lost} files lost", kind.name()));
         }
     }
-    verdict.void_unless(control > 0, || "no cut of the control left a mix".into());
     Ok(verdict)
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Way {
-    Bare,
-    Exchange,
-}
-
-/// Two sources and a destination that is one of them.
+/// The sources, and a destination that is the first of them.
 struct Inner {
     image: Image,
-    sources: [Vec<u8>; 2],
+    sources: Vec<Vec<u8>>,
 }
 
 impl Inner {
-    fn make(outer: &Image) -> Result<Inner> {
-        let image = Image::make(Kind::XfsExchange, &outer.dir, "inner", 512)?;
-        let size = EXTENTS * 2 * BLOCK;
-        let sources = [1, 2].map(|seed| files::bytes(seed, Shape::Combed, size));
-        for (name, bytes) in ["a", "b", "dst"].iter().zip([&sources[0], &sources[1], &sources[0]]) {
-            files::make(&image.dir.join(name), Shape::Combed, bytes)?;
+    fn make(outer: &Image, kind: Kind) -> Result<Inner> {
+        let image = Image::make(kind, &outer.dir, "inner", 512)?;
+        let mut sources = Vec::new();
+        for (seed, name) in (1..).zip(SOURCES) {
+            let bytes = files::bytes(seed, Shape::Combed, SIZE);
+            files::make(&image.dir.join(name), Shape::Combed, &bytes)?;
+            sources.push(bytes);
         }
+        files::make(&image.dir.join("dst"), Shape::Combed, &sources[0])?;
         kernel::sync_filesystem(&File::open(&image.dir)?)?;
         Ok(Inner { image, sources })
     }
 
-    /// Clones one source and the other in turn, until it is over or the filesystem is gone.
-    fn alternate(&self, way: Way, over: &AtomicBool, clones: &AtomicU64) -> Result<()> {
-        let open = |name: &str| File::options().read(true).write(true).open(self.image.dir.join(name));
-        let (sources, dst) = ([open("b")?, open("a")?], open("dst")?);
-        let len = EXTENTS * 2 * BLOCK;
-        for turn in 0.. {
-            let src = &sources[turn % 2];
-            let options = CloneOptions::new().atomic(Atomic::Required);
-            let done = match way {
-                Way::Bare => kernel::bare_clone(src, &dst, 0).is_ok(),
-                Way::Exchange => clone_range(src.as_fd(), 0, dst.as_fd(), 0, len, options).is_ok(),
+    /// Clones one source after the other, until it is over or the filesystem is gone. After `done` clones the
+    /// destination is source `done % SOURCES.len()`.
+    fn alternate(&self, way: Way, over: &AtomicBool, done: &AtomicU64) -> Result<()> {
+        let path = |name: &str| self.image.dir.join(name);
+        let open = |name: &str| File::options().read(true).write(true).open(path(name));
+        let dst = open("dst")?;
+        while !over.load(Ordering::Relaxed) {
+            let next = SOURCES[(done.load(Ordering::Relaxed) as usize + 1) % SOURCES.len()];
+            // Not after a stop.
+            let Ok(src) = open(next) else { break };
+            let worked = match way {
+                Way::Bare => kernel::bare_clone(&src, &dst, 0).is_ok(),
+                Way::Exchange => {
+                    let options = CloneOptions::new().atomic(Atomic::Required);
+                    clone_range(src.as_fd(), 0, dst.as_fd(), 0, SIZE, options).is_ok()
+                }
+                Way::File => {
+                    let options = FileOptions::new().replace(true).durable(true);
+                    clone_file(&path(next), &path("dst"), options).is_ok()
+                }
             };
-            if !done || over.load(Ordering::Relaxed) {
+            if !worked {
                 break;
             }
-            clones.fetch_add(1, Ordering::Relaxed);
+            done.fetch_add(1, Ordering::SeqCst);
         }
         Ok(())
     }
 
-    fn judge(&self, image: &Image, counts: &mut Counts) -> Result<()> {
-        let now = files::read(&File::open(image.dir.join("dst"))?)?;
+    /// Looks at what a cut left, of which so many clones were surely done, and at most so many. Which source is there.
+    fn judge(&self, dir: &Path, (least, most): (u64, u64), counts: &mut Counts) -> Result<usize> {
+        let now = files::read(&File::open(dir.join("dst"))?)?;
         counts.cuts += 1;
-        match self.sources.iter().position(|source| *source == now) {
-            Some(0) => counts.a += 1,
-            Some(_) => counts.b += 1,
-            None => counts.mixed += 1,
-        }
-        Ok(())
+        let Some(found) = self.sources.iter().position(|source| *source == now) else {
+            counts.mixed += 1;
+            return Ok(0);
+        };
+        counts.whole += 1;
+        let is = |done: u64| done % SOURCES.len() as u64 == found as u64;
+        counts.newer += u64::from(!is(least));
+        counts.lost += u64::from(!(least..=most).any(is));
+        Ok(found)
     }
 }
 
-fn by_image(outer: &Image, way: Way, cuts: u64, random: &mut Random, counts: &mut Counts) -> Result<()> {
-    let inner = Inner::make(outer)?;
-    let (over, clones) = (AtomicBool::new(false), AtomicU64::new(0));
-    let taken = std::thread::scope(|scope| -> Result<()> {
-        let worker = scope.spawn(|| inner.alternate(way, &over, &clones).map_err(|error| error.to_string()));
+fn by_image(outer: &Image, (kind, way): (Kind, Way), cuts: u64, random: &mut Random) -> Result<Counts> {
+    let inner = Inner::make(outer, kind)?;
+    let (over, done) = (AtomicBool::new(false), AtomicU64::new(0));
+    let path = |number: u64| outer.dir.join(format!("cut-{number}.img"));
+    let mut around = Vec::new();
+    std::thread::scope(|scope| -> Result<()> {
+        let worker = scope.spawn(|| inner.alternate(way, &over, &done).map_err(|error| error.to_string()));
         let root = File::open(&inner.image.dir)?;
         let result = (0..cuts).try_for_each(|number| -> Result<()> {
             std::thread::sleep(Duration::from_millis(random.below(200)));
@@ -126,44 +182,58 @@ fn by_image(outer: &Image, way: Way, cuts: u64, random: &mut Random, counts: &mu
                 // Its log is on disk up to here, so that cuts differ in where they fall.
                 kernel::sync_filesystem(&root)?;
             }
-            let cut = File::create(outer.dir.join(format!("cut-{number}.img")))?;
-            Ok(kernel::bare_clone(&File::open(&inner.image.file)?, &cut, 0)?)
+            let least = done.load(Ordering::SeqCst);
+            let cut = File::create(path(number))?;
+            kernel::bare_clone(&File::open(&inner.image.file)?, &cut, 0)?;
+            around.push((least, done.load(Ordering::SeqCst) + 1));
+            Ok(())
         });
         over.store(true, Ordering::Relaxed);
         worker.join().map_err(|_| "the worker panicked")??;
         result
-    });
-    taken?;
-    counts.clones += clones.into_inner();
-    for number in 0..cuts {
-        let file = outer.dir.join(format!("cut-{number}.img"));
-        // It has the UUID of the one that is mounted.
-        let cut = Image::open(&file, &outer.dir.join("cut"), &["nouuid"])?;
-        inner.judge(&cut, counts)?;
+    })?;
+    // The cuts have its UUID, and btrfs takes two of one for one.
+    inner.image.unmount()?;
+    let mut counts = Counts { clones: done.into_inner(), ..Counts::default() };
+    for (number, around) in (0..).zip(around) {
+        let file = path(number);
+        let cut = Image::open(&file, &outer.dir.join("cut"), &[])?;
+        inner.judge(&cut.dir, around, &mut counts)?;
         cut.unmount()?;
-        set_exchange(file.to_str().ok_or("a path in UTF-8")?, false)?;
-        run(std::process::Command::new("xfs_repair").args(["-n", "-f"]).arg(&file))?;
+        let mut check = Command::new(if kind.is_xfs() { "xfs_repair" } else { "btrfs" });
+        if kind.is_xfs() {
+            set_exchange(&file, false)?;
+            check.args(["-n", "-f"]);
+        } else {
+            check.args(["check", "--readonly"]);
+        }
+        run(check.arg(&file))?;
     }
-    Ok(())
+    Ok(counts)
 }
 
-fn by_shutdown(outer: &Image, way: Way, cuts: u64, random: &mut Random, counts: &mut Counts) -> Result<()> {
-    let inner = Inner::make(outer)?;
+fn by_shutdown(outer: &Image, (kind, way): (Kind, Way), cuts: u64, random: &mut Random) -> Result<Counts> {
+    let inner = Inner::make(outer, kind)?;
+    let mut counts = Counts::default();
+    let mut is = 0;
     for number in 0..cuts {
-        let (over, clones) = (AtomicBool::new(false), AtomicU64::new(0));
+        let (over, done) = (AtomicBool::new(false), AtomicU64::new(is));
         let root = File::open(&inner.image.dir)?;
-        std::thread::scope(|scope| -> Result<()> {
+        let least = std::thread::scope(|scope| -> Result<u64> {
             let worker =
-                scope.spawn(|| inner.alternate(way, &over, &clones).map_err(|error| error.to_string()));
+                scope.spawn(|| inner.alternate(way, &over, &done).map_err(|error| error.to_string()));
             std::thread::sleep(Duration::from_millis(20 + random.below(300)));
+            let least = done.load(Ordering::SeqCst);
             kernel::shut_down(&root, number % 2 == 0)?;
+            over.store(true, Ordering::Relaxed);
             worker.join().map_err(|_| "the worker panicked")??;
-            Ok(())
+            Ok(least)
         })?;
         drop(root);
-        counts.clones += clones.into_inner();
+        let most = done.into_inner() + 1;
+        counts.clones += most - 1 - is;
         inner.image.remount()?;
-        inner.judge(&inner.image, counts)?;
+        is = inner.judge(&inner.image.dir, (least, most), &mut counts)? as u64;
     }
-    Ok(())
+    Ok(counts)
 }

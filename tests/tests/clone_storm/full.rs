@@ -1,6 +1,7 @@
 //! Full disks and quotas: the word that the report says of the destination equals what is there, byte for byte.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::fs::{self, File};
 use std::os::fd::AsFd;
 use std::path::Path;
@@ -48,6 +49,40 @@ impl Old {
     }
 }
 
+/// How full the disk is, or how far used the quota.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Level {
+    /// Anywhere in its last tenth.
+    LastTenth,
+    /// In the last few blocks, where clones come half-way: less is left than what the clone itself adds, at most.
+    LastBlocks,
+}
+
+impl Level {
+    const ALL: [Level; 2] = [Level::LastTenth, Level::LastBlocks];
+
+    /// The same for every destination, so that no kind of them has it easier.
+    fn blocks(self, kind: Kind, extents: u64) -> u64 {
+        match (self, kind) {
+            (Level::LastTenth, _) => LAST_TENTH / BLOCK,
+            // Every extent is charged, as far as the limited subvolume did not have it.
+            (Level::LastBlocks, Kind::BtrfsQuota) => extents * 5 / 4,
+            // An extent takes up to 24 bytes of trees, on btrfs more; and a few blocks are needed at each step.
+            (Level::LastBlocks, Kind::Btrfs) => 8 + extents * 60 / BLOCK,
+            (Level::LastBlocks, _) => 8 + extents * 24 / BLOCK,
+        }
+    }
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Level::LastTenth => "last tenth",
+            Level::LastBlocks => "last blocks",
+        })
+    }
+}
+
 /// One case, which follows from its seed.
 #[derive(Debug, Clone, Copy)]
 struct Case {
@@ -58,6 +93,7 @@ struct Case {
     extents: u64,
     /// The destination's size.
     old_size: u64,
+    level: Level,
     /// What is left of the disk, or of the quota.
     free: u64,
 }
@@ -75,21 +111,16 @@ impl Case {
             (_, 1) => whole + whole / 4 + 1000,
             _ => whole,
         };
-        // From nothing to plenty; and where a clone grows (not where it frees what it replaces, or replaces as many extents
-        // as it brings), three in four in the narrow band in which it comes half-way: an extent takes a few bytes of metadata.
-        let band = match kind {
-            Kind::Btrfs | Kind::BtrfsQuota => extents * 60 / BLOCK,
-            _ if matches!(old, Old::Fresh | Old::HeldContiguous) => extents * 10 / BLOCK,
-            _ => 0,
-        };
-        let narrow = band > 0 && random.below(4) < 3;
-        let blocks = random.below(if narrow { band } else { PLENTY / BLOCK });
-        Case { seed, kind, old, extents, old_size, free: blocks * BLOCK }
+        let level = random.one_of(&Level::ALL);
+        let free = random.below(level.blocks(kind, extents)) * BLOCK;
+        Case { seed, kind, old, extents, old_size, level, free }
     }
 }
 
-/// Most that is left of a disk.
-const PLENTY: u64 = 32 << 20;
+const MIB: u64 = 1 << 20;
+/// Of a disk, whose size is 320 MiB: XFS wants 300.
+const LAST_TENTH: u64 = DISK_MIB / 10 * MIB;
+const DISK_MIB: u64 = 320;
 
 const EXTENTS: [u64; 3] = [1500, 3000, 6000];
 
@@ -114,65 +145,137 @@ struct Counts {
     changed: u64,
 }
 
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} cases; bare ioctl: {} whole, {} prefix left, {} untouched; xtent: {} whole ({} of the bare ones), \
+             {} untouched, {} restored, {} changed",
+            self.cases,
+            self.bare_whole,
+            self.bare_prefix,
+            self.bare_untouched,
+            self.ours_whole,
+            self.both_whole,
+            self.untouched,
+            self.restored,
+            self.changed
+        )
+    }
+}
+
+/// A small filesystem with a source for each number of extents.
+struct Disk {
+    image: Image,
+    sources: BTreeMap<u64, (File, Vec<u8>)>,
+}
+
+impl Disk {
+    fn make(kind: Kind, workshop: &Path) -> Result<Disk> {
+        let image = Image::make(kind, workshop, kind.name(), DISK_MIB)?;
+        let mut sources = BTreeMap::new();
+        for extents in EXTENTS {
+            let bytes = files::bytes(1, Shape::Combed, extents * 2 * BLOCK);
+            // Beside the subvolume with the limit, which is charged for what it did not have.
+            let file = files::make(&image.root().join(format!("src-{extents}")), Shape::Combed, &bytes)?;
+            sources.insert(extents, (file, bytes));
+        }
+        Ok(Disk { image, sources })
+    }
+}
+
 pub(crate) fn storm(arguments: &Arguments, eater: Eater) -> Outcome {
     let workshop = workshop()?;
     let mut verdict = Verdict::default();
     let cases = arguments.cases.unwrap_or(100);
-    let mut prefixes = 0;
+    let (mut prefixes, mut tenth) = (0, Counts::default());
     for kind in Kind::ALL.into_iter().filter(|kind| arguments.wants(kind.name())) {
-        let mib = if kind.is_xfs() { 320 } else { 256 };
-        let image = Image::make(kind, workshop.path(), kind.name(), mib)?;
-        let mut counts = Counts::default();
-        let mut sources = BTreeMap::new();
-        for extents in EXTENTS {
-            let bytes = files::bytes(1, Shape::Combed, extents * 2 * BLOCK);
-            let file = files::make(&image.dir.join(format!("src-{extents}")), Shape::Combed, &bytes)?;
-            sources.insert(extents, (file, bytes));
-        }
+        let disk = Disk::make(kind, workshop.path())?;
+        let mut counts = Level::ALL.map(|_| Counts::default());
         for number in 0..cases {
             let case = Case::of(arguments.seed * 1_000_000 + number, kind);
-            let (src, new) = &sources[&case.extents];
-            one(&image, &case, (src, new), eater, &mut counts, &mut verdict)
+            one(&disk, &case, eater, &mut counts[case.level as usize], &mut verdict)
                 .map_err(|error| format!("seed {}, {case:?}: {error}", case.seed))?;
         }
-        println!(
-            "{:<13} {} cases; bare ioctl: {} whole, {} prefix left, {} untouched; xtent: {} whole ({} of the bare ones), \
-             {} untouched, {} restored, {} changed",
-            kind.name(),
-            counts.cases,
-            counts.bare_whole,
-            counts.bare_prefix,
-            counts.bare_untouched,
-            counts.ours_whole,
-            counts.both_whole,
-            counts.untouched,
-            counts.restored,
-            counts.changed
-        );
-        prefixes += counts.bare_prefix;
-        if kind.is_xfs() && eater == Eater::Absent {
-            verdict.must(counts.changed == 0, || {
-                format!("{}: {} destinations stayed changed", kind.name(), counts.changed)
-            });
-            verdict.void_unless(counts.both_whole * 100 >= counts.bare_whole * 95, || {
-                format!("{}: {} of {} succeeded", kind.name(), counts.both_whole, counts.bare_whole)
-            });
+        for (level, counts) in Level::ALL.iter().zip(&counts) {
+            println!("{:<13} {level}: {counts}", kind.name());
+            prefixes += counts.bare_prefix;
+            if kind.is_xfs() && eater == Eater::Absent {
+                verdict.must(counts.changed == 0, || {
+                    format!("{}: {} destinations stayed changed", kind.name(), counts.changed)
+                });
+            }
         }
+        tenth.bare_whole += counts[Level::LastTenth as usize].bare_whole;
+        tenth.both_whole += counts[Level::LastTenth as usize].both_whole;
     }
-    println!("the bare ioctl left {prefixes} prefixes");
+    println!(
+        "the bare ioctl left {prefixes} prefixes; xtent made {} of its {} clones in the last tenth of a disk",
+        tenth.both_whole, tenth.bare_whole
+    );
     verdict.void_unless(prefixes >= 50, || format!("only {prefixes} prefixes in the control"));
+    verdict.void_unless(eater == Eater::Present || tenth.both_whole * 100 >= tenth.bare_whole * 95, || {
+        format!("{} of {} succeeded in the last tenth", tenth.both_whole, tenth.bare_whole)
+    });
     Ok(verdict)
 }
 
+/// `least`: how much must be free for a clone to succeed, by halving: the price of a way back on a full disk.
+pub(crate) fn least(arguments: &Arguments) -> Outcome {
+    let workshop = workshop()?;
+    let mut verdict = Verdict::default();
+    for kind in Kind::ALL.into_iter().filter(|kind| kind.is_xfs() && arguments.wants(kind.name())) {
+        let disk = Disk::make(kind, workshop.path())?;
+        for extents in EXTENTS {
+            for old in Old::ALL {
+                let old_size = if old == Old::Fresh { 0 } else { extents * 2 * BLOCK };
+                let level = Level::LastBlocks;
+                let find = |ours: bool| -> Result<u64> {
+                    let (mut low, mut high) = (0, 8 * level.blocks(kind, extents));
+                    while low < high {
+                        let blocks = (low + high) / 2;
+                        let case =
+                            Case { seed: 0, kind, old, extents, old_size, level, free: blocks * BLOCK };
+                        if succeeds(&disk, &case, ours)? { high = blocks } else { low = blocks + 1 }
+                    }
+                    Ok(low)
+                };
+                let (bare, ours) = (find(false)?, find(true)?);
+                println!(
+                    "{:<13} {extents} extents over {old:?}: bare ioctl {bare}, xtent {ours} blocks",
+                    kind.name()
+                );
+                let most = 16 + extents * 32 / BLOCK;
+                verdict.must(ours <= bare + most, || {
+                    format!("{ours} blocks for what the ioctl does with {bare}")
+                });
+            }
+        }
+    }
+    Ok(verdict)
+}
+
+fn succeeds(disk: &Disk, case: &Case, ours: bool) -> Result<bool> {
+    let (src, new) = &disk.sources[&case.extents];
+    let old = files::bytes(2, case.old.shape(), case.old_size);
+    staged(&disk.image, case, &old, Eater::Absent, |dst| {
+        Ok(if ours {
+            clone_range(src.as_fd(), 0, dst.as_fd(), 0, new.len() as u64, CloneOptions::new()).is_ok()
+        } else {
+            kernel::bare_clone(src, dst, 0).is_ok()
+        })
+    })
+}
+
 fn one(
-    image: &Image,
+    Disk { image, sources }: &Disk,
     case: &Case,
-    (src, new): (&File, &[u8]),
     eater: Eater,
     counts: &mut Counts,
     verdict: &mut Verdict,
 ) -> Result<()> {
     counts.cases += 1;
+    let (src, new) = &sources[&case.extents];
     let old = files::bytes(2, case.old.shape(), case.old_size);
     let bare = staged(image, case, &old, eater, |dst| {
         let done = kernel::bare_clone(src, dst, 0);

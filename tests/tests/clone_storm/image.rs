@@ -4,6 +4,8 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use xtent_tests::set_exchange;
+
 pub(crate) type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,7 +56,7 @@ impl Image {
             Kind::XfsRmap => tool("mkfs.xfs", &["-q", "-f", "-m", "reflink=1,rmapbt=1", path])?,
             Kind::XfsExchange => {
                 tool("mkfs.xfs", &["-q", "-f", "-m", "reflink=1", path])?;
-                set_exchange(path, true)?;
+                set_exchange(&file, true)?;
             }
             // Data and metadata share their space, so that a full disk is full for both.
             Kind::Btrfs => tool("mkfs.btrfs", &["-q", "-f", "-M", path])?,
@@ -92,6 +94,11 @@ impl Image {
         run(Command::new("umount").arg("-n").arg(&self.mount))
     }
 
+    /// Where it is mounted: `dir`, or what that is a subvolume of.
+    pub(crate) fn root(&self) -> &Path {
+        &self.mount
+    }
+
     /// Again, as after a power cut.
     pub(crate) fn remount(&self) -> Result<()> {
         self.unmount()?;
@@ -120,29 +127,6 @@ impl Drop for Image {
         self.unmount().ok();
         fs::remove_file(&self.file).ok();
     }
-}
-
-/// Sets the feature bit in every superblock, for which mkfs.xfs(8) has an option only since 6.10; or clears it, for an
-/// xfs_repair(8) that does not know it. It stands for nothing on disk but the log, which an unmount empties.
-pub(crate) fn set_exchange(image: &str, on: bool) -> Result<()> {
-    const EXCHANGE: u64 = 0x40;
-    let ask = |what: &str| -> Result<u64> {
-        let output = Command::new("xfs_db").args(["-r", "-c", "sb 0", "-c", what, image]).output()?;
-        let said = String::from_utf8(output.stdout)?;
-        let value = said.trim().rsplit(' ').next().ok_or("a value")?;
-        Ok(match value.strip_prefix("0x") {
-            Some(digits) => u64::from_str_radix(digits, 16)?,
-            None => value.parse()?,
-        })
-    };
-    let features = ask("print features_incompat")? & !EXCHANGE | if on { EXCHANGE } else { 0 };
-    let mut command = Command::new("xfs_db");
-    command.arg("-x");
-    for group in 0..ask("print agcount")? {
-        command.args(["-c", &format!("sb {group}"), "-c"]);
-        command.arg(format!("write -d features_incompat {features:#x}"));
-    }
-    run(command.arg(image))
 }
 
 pub(crate) fn tool(name: &str, arguments: &[&str]) -> Result<()> {

@@ -1,4 +1,4 @@
-//! `clone_storm full|kill|race|crash [--cases N] [--seed N] [--only KIND,...] [--report-only]`
+//! `clone_storm full|eaten|least|kill|race|crash [--cases N] [--seed N] [--only KIND,...] [--report-only]`
 //!
 //! Attacks on the promise of `clone_range`: the whole range or nothing. Each storm runs the same seeds over the
 //! kernel's bare ioctl, as control: where that does not leave half-done clones, the storm is void and proves nothing.
@@ -75,10 +75,11 @@ fn main() -> ExitCode {
     let outcome: Outcome = match name {
         "full" => full::storm(&arguments, full::Eater::Absent),
         "eaten" => full::storm(&arguments, full::Eater::Present),
+        "least" => full::least(&arguments),
         "kill" => kill::storm(&arguments),
         "race" => race::storm(&arguments),
         "crash" => crash::storm(&arguments),
-        _ => Err("one of full, eaten, kill, race, crash".into()),
+        _ => Err("one of full, eaten, least, kill, race, crash".into()),
     };
     match outcome {
         Err(error) => {

@@ -7,7 +7,8 @@ use crate::kinds::{self, Kind};
 pub(crate) const USAGE: &str = "\
 usage: filesystems [--size-mib N] [--only NAME,NAME] [--list] [--] CMD ARGS...
   --size-mib N   size of each filesystem, default 2048; only what is written takes memory; XFS needs 300
-  --only NAMES   make these alone, of: xfs xfs2 xfs-noreflink btrfs ext4 tmpfs overlay
+  --only NAMES   make these alone, of: xfs xfs2 xfs-noreflink btrfs ext4 tmpfs overlay; and xfs-exchange, which is made
+                 only by name
   --list         print what there is and what is skipped, run nothing
 XTENT_REQUIRE=\"xfs btrfs\" in the environment: fail if one of these cannot be made.";
 

@@ -46,7 +46,7 @@ impl Stage {
         let mut mount = tool("mount");
         mount.args(["-n", "-t", kind.kind]);
         match &kind.source {
-            Source::Image { mkfs, arguments, .. } => {
+            Source::Image { mkfs, arguments, exchange, .. } => {
                 if let Some(reason) = missing.get(mkfs) {
                     return Err(reason.clone());
                 }
@@ -56,6 +56,9 @@ impl Stage {
                 file.set_len(u64::from(self.size_mib) << 20)
                     .map_err(|error| format!("{}: {error}", image.display()))?;
                 run(tool(mkfs).args(*arguments).arg(&image))?;
+                if *exchange {
+                    xtent_tests::set_exchange(&image, true)?;
+                }
                 // mount(8) takes a free loop device and sets LO_FLAGS_AUTOCLEAR, loop(4): it lives as long as the mount.
                 mount.args(["-o", "loop"]).arg(&image);
             }
