@@ -1663,6 +1663,8 @@ int64_t xtent_shared_bytes(int a_fd, int b_fd);
  * Returns 0, or -errno; then every answer in `out` is XTENT_ANSWER_UNKNOWN.
  *
  *   EBADF   a descriptor is not open
+ *   EIO, ESTALE
+ *           from looking at one of the files
  *   EINVAL  `out` is NULL, or its size is wrong
  *   E2BIG   the size of `out` is larger than any version's
  *

@@ -156,6 +156,7 @@ mod tests {
         for (i, a) in Reason::ALL.iter().enumerate() {
             assert_eq!(Reason::from_code(a.code()), Some(*a));
             assert!(!a.text().ends_with('.'));
+            assert_eq!(a.to_string(), a.text());
             for b in &Reason::ALL[i + 1..] {
                 assert!(a.code() < b.code());
                 assert_ne!(a.name(), b.name());

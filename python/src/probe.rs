@@ -59,7 +59,8 @@ record! {
 ///
 /// src and dst are ints or objects with fileno(). That a clone works does not promise space for it.
 ///
-/// Raises OSError EBADF, with the attributes reason and report, when one of them is not open.
+/// Raises OSError, with the attributes reason and report: EBADF when one of them is not open; what looking at
+/// them fails with, EIO or ESTALE say.
 #[pyfunction]
 pub(crate) fn probe(py: Python<'_>, src: Descriptor, dst: Descriptor) -> PyResult<Capabilities> {
     let found = py.detach(|| xtent::probe(src.as_fd(), dst.as_fd()));

@@ -10,6 +10,7 @@ use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
+use std::sync::Mutex;
 
 use xtent::{
     At, Control, CopyOptions, DedupeOptions, DedupeStatus, Error, FileOptions, Preserve, Reason, Report,
@@ -828,8 +829,12 @@ fn files_that_are_equal_are_deduped_by_their_paths() {
     });
 }
 
+/// Held by who opens very many files, or counts them.
+static VERY_MANY_FILES: Mutex<()> = Mutex::new(());
+
 #[test]
 fn more_files_are_deduped_than_a_process_may_open() {
+    let _alone = VERY_MANY_FILES.lock();
     for fs in filesystems().iter().filter(|fs| matches!(fs.name.as_str(), "xfs" | "btrfs")) {
         let dir = scratch(fs);
         let block = pattern(1, 4096);
@@ -852,6 +857,45 @@ fn more_files_are_deduped_than_a_process_may_open() {
         assert_eq!(told.last(), Some(&(300 * 4096, 300 * 4096)), "{fs}");
         // Other tests open files meanwhile.
         assert!(most < before + 250, "{fs}: {most} descriptors, {before} before");
+    }
+}
+
+#[test]
+fn what_fails_late_fails_for_the_files_that_are_left() {
+    let _alone = VERY_MANY_FILES.lock();
+    for fs in filesystems().iter().filter(|fs| matches!(fs.name.as_str(), "xfs" | "btrfs")) {
+        let dir = scratch(fs);
+        let block = pattern(1, 4096);
+        fs::write(dir.path().join("src"), &block).unwrap();
+        let paths: Vec<_> = (0..130).map(|i| dir.path().join(format!("{i}"))).collect();
+        paths.iter().for_each(|path| fs::write(path, &block).unwrap());
+        let targets: Vec<At<'_>> = paths.iter().map(|path| At { dir: None, path }).collect();
+        // FIDEDUPERANGE has room for 127.
+        let mut asked = 0;
+        let fideduperange = libc::_IOWR::<[u64; 3]>(0x94, 54);
+        let done = watch(
+            Calls::These(&[libc::SYS_ioctl]),
+            || dedupe_files(&dir.path().join("src"), &targets, DedupeOptions::new()),
+            |call| {
+                asked += u32::from(call.arguments[1] == fideduperange);
+                if call.arguments[1] == fideduperange && asked > 1 {
+                    Verdict::Fail(libc::EIO)
+                } else {
+                    Verdict::Allow
+                }
+            },
+        );
+        let told = |error: &std::io::Error| {
+            skip("what_fails_late_fails_for_the_files_that_are_left", &format!("seccomp_unotify(2): {error}"))
+        };
+        let Ok(results) = done.inspect_err(told) else { return };
+        let results = results.unwrap();
+        assert!(asked > 1, "{fs}");
+        assert!(results[..127].iter().all(|result| result.status == DedupeStatus::Same), "{fs}");
+        for result in &results[127..] {
+            let told = (result.status, result.errno, result.reason);
+            assert_eq!(told, (DedupeStatus::Failed, libc::EIO, Reason::Io), "{fs}");
+        }
     }
 }
 

@@ -102,6 +102,9 @@ mod tests {
         for errno in [libc::ENOSPC, libc::EDQUOT, libc::EIO, libc::ENOMEM, libc::EINTR, libc::EINVAL] {
             assert!(!is_refusal(errno), "{errno}");
         }
+        for errno in [libc::EXDEV, libc::EOPNOTSUPP, libc::EBADF, libc::EPERM, libc::ETXTBSY, libc::EFBIG] {
+            assert!(is_refusal(errno), "{errno}");
+        }
     }
 
     #[test]

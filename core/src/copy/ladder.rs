@@ -130,6 +130,15 @@ mod tests {
         }
     }
 
+    /// At most one step moves after the caller cancelled; a step of less than a pipe is worth is none.
+    #[test]
+    fn steps_are_whole_pages_and_at_most_4_mib() {
+        for way in WAYS {
+            assert!((WORTH_A_PIPE..=4 << 20).contains(&way.step()), "{way:?}");
+            assert!(way.step().is_multiple_of(WORTH_A_PIPE), "{way:?}");
+        }
+    }
+
     #[test]
     fn the_first_way() {
         let table = [

@@ -41,7 +41,8 @@ pub fn dedupe_files<'a, 'b>(
     let source = Source::open(&src.into(), false).map_err(|refusal| refusal.of(OP))?;
     // Of the source alone, so that its refusals are the call's also where no target can be asked.
     dedupe_range(source.fd(), 0, TO_END, &[], DedupeOptions::new()).map_err(told)?;
-    let mut job = Job { source: Inode::from(source.stat()), asked: HashMap::new(), results: Vec::new() };
+    let source_is = Inode::from(source.stat());
+    let mut job = Job { source: source_is, asked: HashMap::new(), results: Vec::new(), begun: false };
     let total = job.source.size.saturating_mul(targets.len() as u64);
     for (turn, targets) in targets.chunks(TOGETHER).enumerate() {
         let before = job.source.size.saturating_mul((turn * TOGETHER) as u64);
@@ -58,6 +59,8 @@ struct Job {
     /// Where the result of each file is that was asked, by device and inode.
     asked: HashMap<(u64, u64), usize>,
     results: Vec<DedupeResult>,
+    /// Some targets were asked: the call as a whole does not fail any more.
+    begun: bool,
 }
 
 impl Job {
@@ -88,7 +91,13 @@ impl Job {
         }
         let ranges: Vec<_> =
             files.iter().map(|(_, file)| DedupeTarget { fd: file.as_fd(), offset: 0 }).collect();
-        let results = dedupe_range(source, 0, TO_END, &ranges, options)?;
+        let results = match dedupe_range(source, 0, TO_END, &ranges, options) {
+            Err(Error { errno, reason, .. }) if self.begun => {
+                vec![DedupeResult::failed(errno, reason); ranges.len()]
+            }
+            asked => asked?,
+        };
+        self.begun |= !ranges.is_empty();
         for ((at, _), result) in files.iter().zip(results) {
             self.results[*at] = result;
         }

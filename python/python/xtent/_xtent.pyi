@@ -1028,7 +1028,8 @@ def probe(src: FileDescriptorLike, dst: FileDescriptorLike) -> Capabilities:
 
     src and dst are ints or objects with fileno(). That a clone works does not promise space for it.
 
-    Raises OSError EBADF, with the attributes reason and report, when one of them is not open.
+    Raises OSError, with the attributes reason and report: EBADF when one of them is not open; what looking at
+    them fails with, EIO or ESTALE say.
     """
 
 def extents(fd: FileDescriptorLike, offset: int = 0, length: int | None = None) -> list[Extent]:
