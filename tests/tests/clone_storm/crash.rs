@@ -9,7 +9,7 @@ use std::os::fd::AsFd;
 use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use xtent::{Atomic, CloneOptions, FileOptions, clone_file, clone_range};
 use xtent_tests::set_exchange;
@@ -52,18 +52,18 @@ struct Counts {
     /// Of these, as many as had what was being made, and not what was there before.
     newer: u64,
     mixed: u64,
-    /// What was done before the cut is not there.
-    lost: u64,
+    /// What was there before a clone that was done: only a durable one must stay.
+    older: u64,
     /// Clones that were finished meanwhile.
     clones: u64,
 }
 
 impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Counts { cuts, whole, newer, mixed, lost, clones } = self;
+        let Counts { cuts, whole, newer, older, mixed, clones } = self;
         write!(
             f,
-            "{cuts} cuts during {clones} clones: {whole} whole ({newer} new), {mixed} mixed, {lost} lost"
+            "{cuts} cuts during {clones} clones: {whole} whole ({newer} new, {older} older than what was done), {mixed} mixed"
         )
     }
 }
@@ -91,13 +91,15 @@ pub(crate) fn storm(arguments: &Arguments) -> Outcome {
                 println!("{:<13} {}, {how}: {counts}", kind.name(), way.name());
             }
             let mixed: u64 = all.iter().map(|(_, counts)| counts.mixed).sum();
-            let lost: u64 = all.iter().map(|(_, counts)| counts.lost).sum();
+            let older: u64 = all.iter().map(|(_, counts)| counts.older).sum();
             match way {
                 Way::Bare => verdict
                     .void_unless(mixed > 0, || format!("{}: no cut of the control left a mix", kind.name())),
                 _ => verdict.must(mixed == 0, || format!("{}: {mixed} cuts left a mix", kind.name())),
             }
-            verdict.must(way != Way::File || lost == 0, || format!("{}: {lost} files lost", kind.name()));
+            verdict.must(way != Way::File || older == 0, || {
+                format!("{}: {older} durable files lost", kind.name())
+            });
         }
     }
     Ok(verdict)
@@ -125,31 +127,39 @@ impl Inner {
 
     /// Clones one source after the other, until it is over or the filesystem is gone. After `done` clones the
     /// destination is source `done % SOURCES.len()`.
-    fn alternate(&self, way: Way, over: &AtomicBool, done: &AtomicU64) -> Result<()> {
-        let path = |name: &str| self.image.dir.join(name);
-        let open = |name: &str| File::options().read(true).write(true).open(path(name));
-        let dst = open("dst")?;
-        while !over.load(Ordering::Relaxed) {
-            let next = SOURCES[(done.load(Ordering::Relaxed) as usize + 1) % SOURCES.len()];
-            // Not after a stop.
-            let Ok(src) = open(next) else { break };
-            let worked = match way {
-                Way::Bare => kernel::bare_clone(&src, &dst, 0).is_ok(),
-                Way::Exchange => {
-                    let options = CloneOptions::new().atomic(Atomic::Required);
-                    clone_range(src.as_fd(), 0, dst.as_fd(), 0, SIZE, options).is_ok()
-                }
-                Way::File => {
-                    let options = FileOptions::new().replace(true).durable(true);
-                    clone_file(&path(next), &path("dst"), options).is_ok()
-                }
-            };
-            if !worked {
-                break;
-            }
+    fn alternate(&self, way: Way, over: &AtomicBool, done: &AtomicU64) {
+        while !over.load(Ordering::Relaxed) && self.next(way, done.load(Ordering::Relaxed)).is_ok() {
             done.fetch_add(1, Ordering::SeqCst);
         }
+    }
+
+    fn next(&self, way: Way, done: u64) -> Result<()> {
+        let path = |name: &str| self.image.dir.join(name);
+        let open = |name: &str| File::options().read(true).write(true).open(path(name));
+        let next = SOURCES[(done as usize + 1) % SOURCES.len()];
+        let range = || -> Result<[File; 2]> { Ok([open(next)?, open("dst")?]) };
+        match way {
+            Way::Bare => {
+                let [src, dst] = range()?;
+                kernel::bare_clone(&src, &dst, 0)?;
+            }
+            Way::Exchange => {
+                let [src, dst] = range()?;
+                let options = CloneOptions::new().atomic(Atomic::Required);
+                clone_range(src.as_fd(), 0, dst.as_fd(), 0, SIZE, options)?;
+            }
+            Way::File => {
+                clone_file(&path(next), &path("dst"), FileOptions::new().replace(true).durable(true))?;
+            }
+        }
         Ok(())
+    }
+
+    /// How long one takes, so that the cuts fall into one or a few.
+    fn timed(&self, way: Way) -> Result<u64> {
+        let began = Instant::now();
+        self.next(way, 0)?;
+        Ok(began.elapsed().as_micros() as u64)
     }
 
     /// Looks at what a cut left, of which so many clones were surely done, and at most so many. Which source is there.
@@ -162,22 +172,24 @@ impl Inner {
         };
         counts.whole += 1;
         let is = |done: u64| done % SOURCES.len() as u64 == found as u64;
-        counts.newer += u64::from(!is(least));
-        counts.lost += u64::from(!(least..=most).any(is));
+        let older = !(least..=most).any(is);
+        counts.older += u64::from(older);
+        counts.newer += u64::from(!older && !is(least));
         Ok(found)
     }
 }
 
 fn by_image(outer: &Image, (kind, way): (Kind, Way), cuts: u64, random: &mut Random) -> Result<Counts> {
     let inner = Inner::make(outer, kind)?;
-    let (over, done) = (AtomicBool::new(false), AtomicU64::new(0));
+    let took = inner.timed(way)?;
+    let (over, done) = (AtomicBool::new(false), AtomicU64::new(1));
     let path = |number: u64| outer.dir.join(format!("cut-{number}.img"));
     let mut around = Vec::new();
+    let root = File::open(&inner.image.dir)?;
     std::thread::scope(|scope| -> Result<()> {
-        let worker = scope.spawn(|| inner.alternate(way, &over, &done).map_err(|error| error.to_string()));
-        let root = File::open(&inner.image.dir)?;
+        scope.spawn(|| inner.alternate(way, &over, &done));
         let result = (0..cuts).try_for_each(|number| -> Result<()> {
-            std::thread::sleep(Duration::from_millis(random.below(200)));
+            std::thread::sleep(Duration::from_micros(random.below(2 * took)));
             if number % 3 == 0 {
                 // Its log is on disk up to here, so that cuts differ in where they fall.
                 kernel::sync_filesystem(&root)?;
@@ -189,12 +201,12 @@ fn by_image(outer: &Image, (kind, way): (Kind, Way), cuts: u64, random: &mut Ran
             Ok(())
         });
         over.store(true, Ordering::Relaxed);
-        worker.join().map_err(|_| "the worker panicked")??;
         result
     })?;
+    drop(root);
     // The cuts have its UUID, and btrfs takes two of one for one.
     inner.image.unmount()?;
-    let mut counts = Counts { clones: done.into_inner(), ..Counts::default() };
+    let mut counts = Counts { clones: done.into_inner() - 1, ..Counts::default() };
     for (number, around) in (0..).zip(around) {
         let file = path(number);
         let cut = Image::open(&file, &outer.dir.join("cut"), &[])?;
@@ -215,18 +227,18 @@ fn by_image(outer: &Image, (kind, way): (Kind, Way), cuts: u64, random: &mut Ran
 fn by_shutdown(outer: &Image, (kind, way): (Kind, Way), cuts: u64, random: &mut Random) -> Result<Counts> {
     let inner = Inner::make(outer, kind)?;
     let mut counts = Counts::default();
-    let mut is = 0;
+    let took = inner.timed(way)?;
+    let mut is = 1;
     for number in 0..cuts {
         let (over, done) = (AtomicBool::new(false), AtomicU64::new(is));
         let root = File::open(&inner.image.dir)?;
         let least = std::thread::scope(|scope| -> Result<u64> {
-            let worker =
-                scope.spawn(|| inner.alternate(way, &over, &done).map_err(|error| error.to_string()));
-            std::thread::sleep(Duration::from_millis(20 + random.below(300)));
+            scope.spawn(|| inner.alternate(way, &over, &done));
+            std::thread::sleep(Duration::from_micros(random.below(2 * took)));
             let least = done.load(Ordering::SeqCst);
-            kernel::shut_down(&root, number % 2 == 0)?;
+            let stopped = kernel::shut_down(&root, number % 2 == 0);
             over.store(true, Ordering::Relaxed);
-            worker.join().map_err(|_| "the worker panicked")??;
+            stopped?;
             Ok(least)
         })?;
         drop(root);

@@ -206,11 +206,13 @@ pub(crate) fn storm(arguments: &Arguments, eater: Eater) -> Outcome {
                 });
             }
         }
-        tenth.bare_whole += counts[Level::LastTenth as usize].bare_whole;
-        tenth.both_whole += counts[Level::LastTenth as usize].both_whole;
+        if kind.is_xfs() {
+            tenth.bare_whole += counts[Level::LastTenth as usize].bare_whole;
+            tenth.both_whole += counts[Level::LastTenth as usize].both_whole;
+        }
     }
     println!(
-        "the bare ioctl left {prefixes} prefixes; xtent made {} of its {} clones in the last tenth of a disk",
+        "the bare ioctl left {prefixes} prefixes; xtent made {} of its {} clones in the last tenth of an XFS",
         tenth.both_whole, tenth.bare_whole
     );
     verdict.void_unless(prefixes >= 50, || format!("only {prefixes} prefixes in the control"));
