@@ -24,6 +24,8 @@ pub(crate) fn head(block: &[u8]) -> Head {
 
 pub(crate) struct Device {
     image: File,
+    /// With which it is mounted.
+    options: &'static str,
     mounted: Option<tempfile::TempDir>,
 }
 
@@ -37,7 +39,9 @@ impl Device {
             File::from_raw_fd(fd)
         };
         image.set_len(BYTES).expect("a size");
-        let device = Device { image, mounted: None };
+        // Nothing of the filesystem's own is written by the clock: what fails first is what the test does.
+        let options = if fs.kind == "xfs" { "loop,noatime" } else { "loop,noatime,commit=300" };
+        let device = Device { image, options, mounted: None };
         // Small ones of ext4 have smaller blocks by default.
         let options: &[&str] = if fs.kind == "ext4" { &["-qFb", "4096"] } else { &["-q", "-f"] };
         let path = device.path();
@@ -51,10 +55,10 @@ impl Device {
         format!("/proc/{}/fd/{}", std::process::id(), self.image.as_raw_fd()).into()
     }
 
-    /// Mounts it and gives its root.
-    pub(crate) fn mount(&mut self, options: &str) -> &Path {
+    /// Mounts it, `ro` or `rw`, and gives its root.
+    pub(crate) fn mount(&mut self, mode: &str) -> &Path {
         let dir = tempfile::tempdir().expect("a directory");
-        let options = format!("loop,{options}");
+        let options = format!("{},{mode}", self.options);
         tool("mount", &["-n".as_ref(), "-o".as_ref(), options.as_ref(), self.path().as_ref(), dir.path()]);
         self.mounted.insert(dir).path()
     }

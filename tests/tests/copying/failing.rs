@@ -101,9 +101,7 @@ fn a_destination_whose_map_cannot_be_read() {
         let src = write_file(&dir.path().join("src"), &CONTENTS).unwrap();
         let mut device = Device::new(fs);
         device.fill(&dir.path().join("islands"), "dst");
-        // Nothing of the filesystem's own is written meanwhile.
-        let options = if fs.kind == "xfs" { "noatime" } else { "noatime,commit=300" };
-        let path = device.mount(options).join("dst");
+        let path = device.mount("rw").join("dst");
         let dst = File::options().read(true).write(true).open(path).unwrap();
         device.cut_off(64 << 10);
 
@@ -132,7 +130,7 @@ fn a_file_that_cannot_be_written_back_is_not_published() {
         ];
         for (name, options) in all {
             let mut device = Device::new(fs);
-            let dst = device.mount("noatime").join("dst");
+            let dst = device.mount("rw").join("dst");
             device.refuse_writing();
             let failed = copy_file(&path, &dst, options);
             assert!(is_input_output(&failed), "{fs} {name}: {failed:?}");
@@ -150,7 +148,7 @@ fn a_name_that_cannot_be_written_back_is_told() {
         let path = dir.path().join("src");
         write_file(&path, &CONTENTS).unwrap();
         let mut device = Device::new(fs);
-        let dst = device.mount("noatime").join("dst");
+        let dst = device.mount("rw").join("dst");
         let done = watch(
             Calls::These(&[libc::SYS_linkat]),
             || copy_file(&path, &dst, FileOptions::new().durable(true)),
@@ -178,7 +176,7 @@ fn what_a_neutral_copy_tells_is_on_disk() {
         let src = write_file(&dir.path().join("src"), bytes).unwrap();
         for fails_at in [0, BYTES / 2, BYTES - (1 << 20)] {
             let mut device = Device::new(fs);
-            let dst = new(&device.mount("noatime").join("dst"));
+            let dst = new(&device.mount("rw").join("dst"));
             let mut refuses = fails_at == 0;
             if refuses {
                 device.refuse_writing();

@@ -90,6 +90,41 @@ fn differences_wherever_they_are() {
     });
 }
 
+/// The kernel says "same" of a partial block inside a file without looking; and what faces a hole it is not asked.
+#[test]
+fn differences_where_the_kernel_does_not_look() {
+    everywhere("differences_where_the_kernel_does_not_look", |fs| {
+        let dir = scratch(fs);
+        let bytes = pattern(1, 20 * BLOCK as usize);
+        let src = write_file(&dir.path().join("src"), &bytes).unwrap();
+        for len in [100, BLOCK - 1, BLOCK + 1, 5000, 70_000] {
+            // The last byte of the range, and the first behind it.
+            for at in [len - 1, len] {
+                let what = format!("{} length {len}, different at {at}", fs.name);
+                let mut other = bytes.clone();
+                other[at as usize] ^= 1;
+                let dst = write_file(&dir.path().join("dst"), &other).unwrap();
+                let result = counted(&what, (&src, 0), (&dst, 0), len, DedupeOptions::new());
+                let inside = (at < len).then_some(at);
+                assert_eq!((result.differs_at, result.compared), (inside, at), "{what}");
+                assert_eq!(result.shared, Some(len - len % BLOCK), "{what}");
+            }
+        }
+        for (at, len) in [(3 * BLOCK, 2 * BLOCK), (19 * BLOCK, BLOCK)] {
+            let what = format!("{} hole at {at}", fs.name);
+            let dst = write_file(&dir.path().join("dst"), &[]).unwrap();
+            dst.set_len(bytes.len() as u64).unwrap();
+            dst.write_all_at(&bytes[..at as usize], 0).unwrap();
+            dst.write_all_at(&bytes[(at + len) as usize..], at + len).unwrap();
+            dst.sync_all().unwrap();
+            let before = used(&dir.path().join("dst"));
+            let result = counted(&what, (&src, 0), (&dst, 0), TO_END, DedupeOptions::new());
+            assert_eq!((result.status, result.differs_at), (DedupeStatus::Differs, Some(at)), "{what}");
+            assert_eq!((result.shared, used(&dir.path().join("dst"))), (Some(at), before), "{what}");
+        }
+    });
+}
+
 #[test]
 fn across_a_gigabyte() {
     everywhere("across_a_gigabyte", |fs| {
