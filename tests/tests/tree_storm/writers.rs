@@ -173,8 +173,15 @@ fn existed(bytes: &[u8], mode: u32, is_clone: bool) -> Result<(), String> {
     if is_clone && !is_cut { Err("a clone of several moments".into()) } else { Ok(()) }
 }
 
+/// The file that is written over most of the time, and never renamed: so that a copy that is no clone meets it half-way.
+const LIVE: u32 = 2;
+const LIVE_NAME: &str = "f-live";
+
 /// In bytes, whole words.
 fn size(id: u32) -> usize {
+    if id == LIVE {
+        return 4 << 20;
+    }
     let words = if id % 64 < 2 { 40_000 } else { 1 + Random(id.into()).below(2000) };
     words as usize * 8
 }
@@ -195,6 +202,7 @@ pub(crate) fn disturb(words: &[String]) -> ExitCode {
     // SAFETY: takes a number only.
     unsafe { libc::umask(0) };
     let mut hand = Hand { src: src.into(), random: Random(seed.parse().expect("a number")), last: 0 };
+    hand.whole(Path::new(LIVE_NAME)).expect("room");
     for n in 0..300 {
         hand.make(if n < 60 { 4 } else { 0 });
     }
@@ -232,12 +240,19 @@ impl Hand {
 
     fn make(&mut self, what: u64) {
         match what {
-            0..3 => drop(self.whole()),
+            0..3 => {
+                let name = self.name();
+                self.whole(&name).ok();
+            }
             3 => drop(self.growing()),
             4 => drop(fs::create_dir_all(self.dir())),
             5 => drop(fs::remove_file(self.name())),
             6 => drop(fs::rename(self.name(), self.name())),
-            7 => drop(self.write_over()),
+            7 => {
+                let name = self.name();
+                self.write_over(&name).ok();
+                self.write_over(Path::new(LIVE_NAME)).ok();
+            }
             8 => drop(fs::rename(self.dir(), self.dir())),
             9 => exchange(self.dir(), self.dir()),
             10 => drop(fs::hard_link(self.name(), self.name())),
@@ -247,12 +262,12 @@ impl Hand {
         }
     }
 
-    fn whole(&mut self) -> std::io::Result<()> {
+    fn whole(&mut self, name: &Path) -> std::io::Result<()> {
         let id = self.next(0);
         let path = self.src.with_extension("new");
         fs::write(&path, words(id, 0, size(id)))?;
         fs::set_permissions(&path, fs::Permissions::from_mode(mode(id)))?;
-        fs::rename(&path, self.name())
+        fs::rename(&path, self.src.join(name))
     }
 
     fn growing(&mut self) -> std::io::Result<()> {
@@ -264,8 +279,8 @@ impl Hand {
         Ok(())
     }
 
-    fn write_over(&mut self) -> std::io::Result<()> {
-        let file = File::options().read(true).write(true).open(self.name())?;
+    fn write_over(&mut self, name: &Path) -> std::io::Result<()> {
+        let file = File::options().read(true).write(true).open(self.src.join(name))?;
         let mut first = [0; 8];
         file.read_exact_at(&mut first, 0)?;
         let first = u64::from_le_bytes(first);
