@@ -311,6 +311,22 @@ def test_pictures(sharing: Place) -> None:
     piped("map", files[0], "--svg", sharing.path / "no" / "where.svg", status=1, said="where.svg")
 
 
+def test_pictures_are_drawn_by_a_browser(here: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("chromium is not installed")
+    if not here.can_share:
+        pytest.skip(f"{here.name} does not share blocks")
+    monkeypatch.chdir(here.path)
+    piped("map", *shared_files(here), "--svg", "map.svg")
+    for scheme in ("1", "0"):
+        line = [chromium, "--headless=new", "--no-sandbox", "--disable-gpu", "--user-data-dir=profile"]
+        line += [f"--blink-settings=preferredColorScheme={scheme}", "--screenshot=map.png", "--window-size=1200,400"]
+        subprocess.run([*line, f"file://{here.path}/map.svg"], check=True, capture_output=True)
+        # A picture of one colour would be some hundred bytes.
+        assert (here.path / "map.png").stat().st_size > 5000
+
+
 def test_du(place: Place) -> None:
     tree = made(place)
     other = place.path / "other"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import xtent
 from xtent.command import arguments
-from xtent.command.output import Output, failures, fields, number, shown, size
+from xtent.command.output import Output, failures, fields, number, refused, shown, size
 from xtent.command.progress import Tell, bar
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ def _one(
         src = os.path.realpath(src)
     if os.path.isdir(src) and not os.path.islink(src):
         if args.stable != "none":
-            raise _refused("--stable is for files, not for a tree", src)
+            raise refused(errno.EINVAL, "--stable is for files, not for a tree", src, xtent.Reason.INVALID_ARGUMENT)
         tree = tree_verb(
             src,
             dst,
@@ -168,12 +168,6 @@ def _one(
     told(one.bytes)
     total.files += 1
     return _added(total, one, src)
-
-
-def _refused(text: str, path: str) -> OSError:
-    error = OSError(errno.EINVAL, text, path)
-    setattr(error, "reason", xtent.Reason.INVALID_ARGUMENT)
-    return error
 
 
 def _added(total: Sum, report: AnyReport, src: str) -> AnyReport:

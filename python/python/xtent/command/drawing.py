@@ -48,6 +48,20 @@ class Drawing:
         shape = f'x="{x:.4g}" y="{y:.6g}" width="{width:.4g}" height="{height:.4g}"'
         self.parts.append(f"<rect {shape} {look}>{inside}")
 
+    def legend(self, y: float, entries: list[tuple[tuple[str, ...], str]]) -> float:
+        """A box, or a striped one, and words for each; gives where the next thing may be."""
+        x = float(MARGIN)
+        for looks, words in entries:
+            # About as wide as letters of that size are.
+            wide = 20 + 6.4 * len(words) + 20
+            if x + wide > WIDTH and x > MARGIN:
+                x, y = float(MARGIN), y + 22
+            for at, look in enumerate(looks):
+                self.box(x + 15 * at / len(looks), y - 11, 15 / len(looks), 14, look)
+            self.text(x + 21, y, words, "faint")
+            x += wide
+        return y + 24
+
     def write(self, path: str, height: float) -> None:
         """The picture, under its name whole or not at all."""
         import xtent
@@ -66,7 +80,7 @@ class Drawing:
 
 def colour(number: int) -> str:
     """Of one of any number of things: neighbours differ most."""
-    return f"hsl({number * 137.508 % 360:.0f} 62% {(52, 42, 62)[number // 8 % 3]}%)"
+    return f"hsl({(212 + number * 137.508) % 360:.0f} 62% {(52, 42, 62)[number // 8 % 3]}%)"
 
 
 def shortened(text: str, most: int) -> str:

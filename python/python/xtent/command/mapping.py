@@ -203,21 +203,18 @@ def _escaped(text: str) -> str:
 
 
 def _legend(drawing: Drawing, files: list[Mapped], y: float) -> float:
-    x = float(MARGIN)
     kinds = {piece.kind.what for file in files for piece in file.parts}
-    entries = [(OWN, "data that nothing else has"), (UNWRITTEN, "reserved, never written"), (HOLE, "hole")]
-    entries += [(ELSEWHERE, "shared with something that is not here")]
-    for what, text in entries:
-        if what in kinds or what == OWN:
-            drawing.box(x, y - 11, 14, 14, "frame" if what == HOLE else what)
-            drawing.text(x + 20, y, text, "faint")
-            x += 20 + 7 * len(text) + 24
+    entries: list[tuple[tuple[str, ...], str]] = [((OWN,), "data that nothing else has")]
+    for what, look, words in (
+        (UNWRITTEN, UNWRITTEN, "reserved, never written"),
+        (HOLE, "frame", "hole"),
+        (ELSEWHERE, ELSEWHERE, "shared with something that is not here"),
+    ):
+        if what in kinds:
+            entries.append(((look,), words))
     if NAMED in kinds:
-        for at in range(3):
-            drawing.box(x + 5 * at, y - 11, 5, 14, colour(at))
-        text = "shared: in the colour of the first file that has it"
-        drawing.text(x + 21, y, text, "faint")
-    return y + 24
+        entries.append((tuple(map(colour, range(3))), "shared: in the colour of the first file that has it"))
+    return drawing.legend(y, entries)
 
 
 def _bar(drawing: Drawing, file: Mapped, place: tuple[float, float, float, float]) -> None:

@@ -7,6 +7,8 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, TextIO, cast
 
+import xtent
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -53,6 +55,13 @@ def shown(path: str) -> str:
     """A path as a terminal can have it: no control characters, and bytes that are no text escaped."""
     text = os.fsencode(path).decode(errors="backslashreplace")
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+def refused(number: int, text: str, path: str, reason: xtent.Reason) -> OSError:
+    """What the command itself does not do."""
+    error = OSError(number, text, path)
+    setattr(error, "reason", reason)
+    return error
 
 
 class Output:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from xtent.command.arguments import Commands
 
 VERBS = ("copy", "clone", "dedupe")
+HOLE = 1 << 20
 
 
 def add(commands: "Commands") -> None:
@@ -61,7 +62,10 @@ def _directory(path: str) -> str:
 def _open(path: str, flags: int) -> int:
     """The file, as it can be had; of a directory, and for a file that is to be, a file without a name in it."""
     if os.path.isdir(path) or (flags == os.O_RDWR and not os.path.lexists(path)):
-        return os.open(_directory(path), os.O_TMPFILE | os.O_RDWR, 0o600)
+        fd = os.open(_directory(path), os.O_TMPFILE | os.O_RDWR, 0o600)
+        # Of one hole: there is a range to ask about.
+        os.ftruncate(fd, HOLE)
+        return fd
     flags |= os.O_NONBLOCK | os.O_NOCTTY
     try:
         return os.open(path, flags)

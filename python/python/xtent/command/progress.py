@@ -6,9 +6,20 @@ import threading
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 
-from xtent.command.output import Output
+from xtent.command.output import Output, number, size
 
 Tell = Callable[[int], None]
+Count = Callable[[int, int | None], None]
+
+
+@contextmanager
+def counter(output: Output) -> Generator[Count | None, None, None]:
+    """Gives what is to be told how many files and bytes are done, of nobody knows how many; None where nobody looks."""
+    if not output.has_progress:
+        yield None
+        return
+    with output.console(sys.stderr).status("") as status:
+        yield lambda files, done: status.update(f"{number(files, 'file')}, {size(done)}")
 
 
 @contextmanager

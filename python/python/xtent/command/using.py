@@ -1,22 +1,22 @@
 """`xtent du`: what directories take up, and what they share."""
 
-import sys
 from typing import TYPE_CHECKING, Any
 
 import xtent
 from xtent.command import arguments
 from xtent.command.drawing import MARGIN, WIDTH, Drawing, shortened
 from xtent.command.output import Output, failures, fields, number, shown, size
+from xtent.command.progress import counter
 
 if TYPE_CHECKING:
     from xtent.command.arguments import Commands
 
-# The look in a picture, the style on a terminal, and what it is.
+# The look in a picture, the style on a terminal, its name, and what it is.
 PARTS = (
-    ("one", "blue", "exclusive: free after deleting it"),
-    ("two", "magenta", "shared among these"),
-    ("three", "yellow", "shared with something else, or not known"),
-    ("four", "red", "shared with something else"),
+    ("one", "blue", "exclusive", "free after deleting it"),
+    ("two", "magenta", "shared here", "another of these has it too"),
+    ("three", "yellow", "not known", "perhaps something else has it too"),
+    ("four", "red", "shared elsewhere", "something that is not here has it too"),
 )
 
 
@@ -60,13 +60,7 @@ def run(args: Any, output: Output) -> None:
 
 
 def _found(args: Any, output: Output) -> xtent.UsageReport:
-    if not output.has_progress:
-        return xtent.usage(args.roots, cross_mounts=args.cross_mounts)
-    with output.console(sys.stderr).status("") as status:
-
-        def progress(files: int, done: int | None) -> None:
-            status.update(f"{number(files, 'file')}, {size(done)}")
-
+    with counter(output) as progress:
         return xtent.usage(args.roots, cross_mounts=args.cross_mounts, progress=progress)
 
 
@@ -77,7 +71,7 @@ def _row(name: str, usage: xtent.Usage, amount: Any) -> tuple[str, ...]:
         usage.exclusive,
         usage.shared_roots,
         usage.shared_others,
-        max(usage.exclusive_most - usage.exclusive, usage.unknown),
+        usage.exclusive_most - usage.exclusive,
     )
     return (name, str(usage.files), *(amount(each) for each in numbers))
 
@@ -127,17 +121,13 @@ def draw(named: list[tuple[str, xtent.Usage]], total: xtent.Usage, path: str) ->
     left, height, step = 300, 30, 60
     bar = WIDTH - left - MARGIN - 110
     drawing = Drawing(f"{size(total.allocated)} used by {number(total.files, 'file')} of {size(total.apparent)}")
-    x, y = float(MARGIN), float(MARGIN + 46)
     used = {at for _, usage, is_total in rows for at, amount in enumerate(parts(usage, is_total)) if amount}
-    for at in sorted(used):
-        drawing.box(x, y - 11, 14, 14, PARTS[at][0])
-        drawing.text(x + 20, y, PARTS[at][2], "faint")
-        x += 20 + 7 * len(PARTS[at][2]) + 24
-    y += 24
+    entries = [((PARTS[at][0],), f"{PARTS[at][2]}: {PARTS[at][3]}") for at in sorted(used)]
+    y = drawing.legend(MARGIN + 46, entries)
     for name, usage, is_total in rows:
         drawing.text(MARGIN, y + height / 2 + 5, shortened(name, 36))
         at_x = float(left)
-        for (look, _, words), amount in zip(PARTS, parts(usage, is_total)):
+        for (look, _, words, _), amount in zip(PARTS, parts(usage, is_total)):
             if amount:
                 wide = bar * amount / most
                 drawing.box(at_x, y, wide, height, look, f"{name}: {size(amount)} {words}")
