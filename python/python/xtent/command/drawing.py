@@ -1,6 +1,7 @@
 """Pictures as SVG: one file, readable on light and on dark ground."""
 
 import os
+from collections.abc import Sequence
 from html import escape
 
 WIDTH = 1200
@@ -48,7 +49,7 @@ class Drawing:
         shape = f'x="{x:.4g}" y="{y:.6g}" width="{width:.4g}" height="{height:.4g}"'
         self.parts.append(f"<rect {shape} {look}>{inside}")
 
-    def legend(self, y: float, entries: list[tuple[tuple[str, ...], str]]) -> float:
+    def legend(self, y: float, entries: Sequence[tuple[tuple[str, ...], str]]) -> float:
         """A box, or a striped one, and words for each; gives where the next thing may be."""
         x = float(MARGIN)
         for looks, words in entries:
