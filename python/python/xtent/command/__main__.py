@@ -1,0 +1,5 @@
+import sys
+
+from xtent.command import main
+
+sys.exit(main())

@@ -1,0 +1,29 @@
+"""What several commands take."""
+
+import argparse
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from xtent.command.output import Output
+
+if TYPE_CHECKING:
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # pyright: ignore[reportPrivateUsage]
+
+Run = Callable[[Any, Output], None]
+
+
+def command(commands: "Commands", name: str, run: Run, about: str, more: str = "") -> argparse.ArgumentParser:
+    """A new command with what all of them take."""
+    made = commands.add_parser(
+        name,
+        help=about[0].lower() + about[1:].rstrip("."),
+        description=f"{about}{more and ' '}{more}",
+    )
+    made.add_argument("--json", action="store_true", help="print the result as JSON, and nothing else")
+    made.set_defaults(run=run)
+    return made
+
+
+def picture(made: argparse.ArgumentParser) -> None:
+    """For commands that can draw."""
+    made.add_argument("--svg", metavar="FILE", help="draw it into FILE, a picture that needs no other file")
