@@ -270,6 +270,9 @@
 /** "a root lies in another one, or is the same" */
 #define XTENT_REASON_ROOT_IN_ROOT 50
 
+/** "the server no longer has the file, or does not know it any more" */
+#define XTENT_REASON_GONE 53
+
 /** For `destination`: no clone failed. */
 #define XTENT_DESTINATION_NONE 0
 

@@ -100,6 +100,8 @@ pub const XTENT_REASON_NOT_A_DIRECTORY: i32 = 44;
 pub const XTENT_REASON_INSIDE_SOURCE: i32 = 45;
 /// "a root lies in another one, or is the same"
 pub const XTENT_REASON_ROOT_IN_ROOT: i32 = 50;
+/// "the server no longer has the file, or does not know it any more"
+pub const XTENT_REASON_GONE: i32 = 53;
 
 /// One plain sentence on `reason`, a code such as a report has it, without a full stop, in English.
 ///

@@ -26,6 +26,7 @@ pub(crate) fn plain(errno: i32) -> Option<Reason> {
         libc::EINTR => Reason::Interrupted,
         libc::EOVERFLOW => Reason::Overflow,
         libc::ECANCELED => Reason::Cancelled,
+        libc::ESTALE => Reason::Gone,
         _ => return None,
     })
 }
@@ -147,7 +148,8 @@ pub(crate) fn path(errno: i32) -> Reason {
         // The last two are of filesystems that take only some characters, or only UTF-8.
         libc::ENAMETOOLONG | libc::EINVAL | libc::EILSEQ => Reason::InvalidName,
         libc::EBADF => Reason::BadDescriptor,
-        libc::EPERM => Reason::Permission,
+        // EOVERFLOW: a new file would belong to somebody who has no number on this mount, which maps ids (open(2)).
+        libc::EPERM | libc::EOVERFLOW => Reason::Permission,
         libc::EOPNOTSUPP | libc::ENOSYS => Reason::FilesystemCannot,
         _ => plain(errno).unwrap_or(Reason::Unknown),
     }

@@ -94,10 +94,8 @@ fn may_be_asked(facts: &Facts) -> bool {
 }
 
 fn clone(src: BorrowedFd<'_>, dst: BorrowedFd<'_>, src_facts: &Facts, dst_facts: &Facts) -> Ability {
-    if !may_be_asked(src_facts) || !may_be_asked(dst_facts) {
-        return Ability::unknown(Reason::Unknown);
-    }
     match ask_clone(src, dst, src_facts, dst_facts) {
+        Ok(()) if !may_be_asked(src_facts) => Ability::unknown(Reason::Unknown),
         Ok(()) => Ability::YES,
         Err((errno, reason)) => Ability::no(errno, reason),
     }
@@ -111,7 +109,13 @@ pub(crate) fn ask_clone(
     dst_facts: &Facts,
 ) -> std::result::Result<(), (i32, Reason)> {
     if !may_be_asked(src_facts) || !may_be_asked(dst_facts) {
-        return Ok(());
+        // Of two filesystems the client itself says so, and nothing of a server is asked.
+        return match (src_facts.inode, dst_facts.inode) {
+            (Some(a), Some(b)) if a.is_regular() && b.is_regular() && a.dev != b.dev => {
+                Err((libc::EXDEV, Reason::DifferentFilesystem))
+            }
+            _ => Ok(()),
+        };
     }
     // Without that nobody knows what was refused: the range, or the files.
     let seen = src_facts.seen().and(dst_facts.seen());

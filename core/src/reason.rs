@@ -127,6 +127,8 @@ reasons! {
     InsideSource = 45, "inside-source", "the destination lies inside of the source";
     /// `usage`: what is in both would go with either.
     RootInRoot = 50, "root-in-root", "a root lies in another one, or is the same";
+    /// ESTALE of NFS: it was removed there, or the export is another.
+    Gone = 53, "gone", "the server no longer has the file, or does not know it any more";
 }
 
 impl Reason {

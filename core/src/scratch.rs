@@ -14,11 +14,17 @@ pub(crate) fn unlinked(dir: BorrowedFd<'_>, mode: u32) -> sys::Result<OwnedFd> {
     sys::open::openat(dir, c".", libc::O_TMPFILE | libc::O_RDWR, mode)
 }
 
+/// Whether O_TMPFILE was refused because this filesystem or kernel does not have it (open(2)), or a container's filter
+/// keeps it away. Where nobody may make a file a name does not help, and says so itself.
+pub(crate) fn needs_a_name(errno: Errno) -> bool {
+    matches!(errno.0, libc::EOPNOTSUPP | libc::EISDIR | libc::EINVAL | libc::ENOSYS | libc::EPERM)
+}
+
 /// A file that nobody else comes to, on the filesystem of `dir`, also where there is no O_TMPFILE: then it
 /// has a name for a moment.
 pub(crate) fn private(dir: BorrowedFd<'_>) -> sys::Result<OwnedFd> {
     match unlinked(dir, 0o600) {
-        Err(Errno(libc::EOPNOTSUPP | libc::EISDIR)) => {}
+        Err(errno) if needs_a_name(errno) => {}
         result => return result,
     }
     let name = CString::new(format!(".xtent-{:016x}", sys::random::number()?)).expect("digits hold no zero");
@@ -68,4 +74,19 @@ pub(crate) fn lies_like(file: BorrowedFd<'_>, counterpart: BorrowedFd<'_>) -> bo
         changed |= sys::attributes::set_extended(file, &ours).is_ok();
     }
     changed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_filesystem_that_lacks_o_tmpfile_needs_a_name() {
+        for errno in [libc::EOPNOTSUPP, libc::EISDIR, libc::EINVAL, libc::ENOSYS, libc::EPERM] {
+            assert!(needs_a_name(Errno(errno)), "{errno}");
+        }
+        for errno in [libc::EROFS, libc::EACCES, libc::ENOSPC, libc::EDQUOT, libc::EIO, libc::ENOENT] {
+            assert!(!needs_a_name(Errno(errno)), "{errno}");
+        }
+    }
 }

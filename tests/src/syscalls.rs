@@ -22,6 +22,14 @@ impl Call {
         self.arguments[argument] as c_int
     }
 
+    /// Makes the call here, and gives what it returns: -1 with errno set, or else.
+    pub fn make(&self) -> i64 {
+        let [a, b, c, d, e, f] = self.arguments;
+        // SAFETY: the arguments are those that the waiting thread handed to the kernel, valid for it and so for this
+        // thread of the same process.
+        unsafe { libc::syscall(self.number, a, b, c, d, e, f) }
+    }
+
     /// The argument as the path that it points to.
     pub fn path(&self, argument: usize) -> String {
         // SAFETY: the caller names an argument that is a path, and the thread that made the call waits for the
@@ -38,6 +46,8 @@ pub enum Verdict {
     Allow,
     /// It is not made, and fails with this errno.
     Fail(c_int),
+    /// It is not made, and returns this: whoever judges did it, or another kernel would say so.
+    Return(i64),
 }
 
 /// Which calls are looked at, by their numbers.
@@ -171,6 +181,7 @@ fn answer(listener: &OwnedFd, id: u64, verdict: Verdict) -> io::Result<()> {
     let response = match verdict {
         Verdict::Allow => Response { id, value: 0, error: 0, flags: CONTINUE },
         Verdict::Fail(errno) => Response { id, value: 0, error: -errno, flags: 0 },
+        Verdict::Return(value) => Response { id, value, error: 0, flags: 0 },
     };
     // SAFETY: the ioctl reads one `seccomp_notif_resp`.
     match check(unsafe { libc::ioctl(listener.as_raw_fd(), SEND, &response) }) {

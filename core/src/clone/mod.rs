@@ -173,6 +173,10 @@ impl Job<'_> {
         }
         let before = Before::from(&stat);
         let facts = LazyCell::new(|| Facts::of(self.dst));
+        if self.passes_limit() && facts.kind() == Kind::Network {
+            // A client of NFS does not look at the limit.
+            return Err(Failed::before_anything(Errno(libc::EFBIG), Some(Reason::FileSizeLimit)));
+        }
         let nothing_to_lose = before.size <= self.range.dst || before.allocated == 0 && counts_blocks(&facts);
         let can_exchange = || exchange::is_there(self.dst, &facts);
         match way::choose(options.undo, options.atomic, nothing_to_lose, can_exchange) {
@@ -323,8 +327,12 @@ impl Job<'_> {
             return Err(self.impossible(Errno(libc::EBADF), Reason::DestinationNotReadable));
         }
         let files = (self.scratch_file(options)?, self.scratch_file(options)?);
-        undo::Undo::keep(self.dst, span, before, (kind, block), files)
-            .map_err(|errno| self.impossible(errno, reason_or(errno, Reason::UndoImpossible)))
+        undo::Undo::keep(self.dst, span, before, (kind, block), files).map_err(|errno| {
+            // Nobody asked a server beforehand: what cannot be cloned aside there cannot be cloned at all.
+            let never = kind == Kind::Network && errno.0 == libc::EOPNOTSUPP;
+            let reason = if never { self.why(errno) } else { Reason::UndoImpossible };
+            self.impossible(errno, reason_or(errno, reason))
+        })
     }
 
     /// An unlinked file.

@@ -6,7 +6,7 @@ use super::Span;
 use super::reserve::{self, Reserve};
 use crate::compare::Sides;
 use crate::extents::{Extent, Extents, Sync, pieces_that_may_differ};
-use crate::facts::Kind;
+use crate::facts::{Facts, Kind};
 use crate::range::{Pair, align_down};
 use crate::report::Destination;
 use crate::scratch;
@@ -166,12 +166,16 @@ fn size(fd: BorrowedFd<'_>) -> sys::Result<u64> {
 }
 
 /// From the first to the last byte of `span` in which two files differ, the last to the end of its extent.
-/// Blocks that both use are not read.
+/// Blocks that both use are not read; where no maps are to be believed, as those of a server's files, all is.
 fn difference(a: BorrowedFd<'_>, b: BorrowedFd<'_>, span: Span) -> sys::Result<Option<Span>> {
     let map = |fd| Extents::new(fd, span.from, span.to, Sync::Yes).collect::<sys::Result<Vec<Extent>>>();
     let mut sides = Sides::new(span.to - span.from);
     let mut found: Option<Span> = None;
-    for (from, to) in pieces_that_may_differ(&map(a)?, &map(b)?) {
+    let pieces = match (Facts::of(b).kind(), map(a), map(b)) {
+        (kind, Ok(a), Ok(b)) if kind != Kind::Network => pieces_that_may_differ(&a, &b),
+        _ => vec![(span.from, span.to)],
+    };
+    for (from, to) in pieces {
         let piece = Pair { src: from, dst: from, len: to - from };
         let equal = sides.equal_prefix(a, b, piece)?;
         if equal < piece.len {

@@ -102,7 +102,9 @@ pub(crate) fn copy(
     let total = if from.inode.size == 0 { len } else { range.len };
     let situation = Situation {
         len: range.len,
-        server: options.server == Server::Allow && both_on_network(src, dst),
+        server: options.server == Server::Allow
+            && both_on_network(src, dst)
+            && server::are_asked([from.inode.dev, to.inode.dev]),
         sizeless: from.inode.size == 0,
         direct: (from.flags | to.flags) & libc::O_DIRECT != 0,
     };

@@ -10,6 +10,27 @@ use super::step::{Files, Moved};
 /// would copy the whole range in one, which no flag ends, and which begins again when a signal comes.
 pub(crate) const STEP: u64 = 4 << 20;
 
+/// Whether servers of these filesystems, by their `st_dev`, are asked. Not where NFS is older than 4.2: there the client's
+/// kernel reads and writes for copy_file_range(2), and the bytes would be told as the server's. Where /proc does not
+/// tell, they are.
+pub(crate) fn are_asked(devices: [u64; 2]) -> bool {
+    let mounts = sys::proc::mounts().unwrap_or_default();
+    let mounts = String::from_utf8_lossy(&mounts);
+    !devices.iter().any(|device| is_old_nfs(&mounts, *device))
+}
+
+/// `36 35 0:59 / /mnt rw,noatime - nfs4 server:/export rw,vers=4.2,rsize=...`
+fn is_old_nfs(mounts: &str, device: u64) -> bool {
+    let number = format!("{}:{}", libc::major(device), libc::minor(device));
+    let here = mounts.lines().filter(|line| line.split(' ').nth(2) == Some(&number));
+    here.filter_map(|line| line.split_once(" - ")).any(|(_, about)| {
+        let mut words = about.split(' ');
+        let is_nfs = matches!(words.next(), Some("nfs" | "nfs4"));
+        let options = words.nth(1).unwrap_or_default();
+        is_nfs && options.split(',').any(|it| matches!(it, "vers=2" | "vers=3" | "vers=4.0" | "vers=4.1"))
+    })
+}
+
 /// Has at most [`STEP`] bytes copied. When the server copies nothing, only reading tells whether the source ends:
 /// that is a failure of this way, ENODATA.
 pub(crate) fn step(files: Files<'_>, range: Pair) -> Moved {
@@ -39,6 +60,20 @@ mod tests {
     use crate::report::Report;
 
     const BYTES: u64 = 3 * STEP + 100;
+
+    #[test]
+    fn nfs_before_4_2_has_no_copies() {
+        let mounts = "22 1 8:1 / / rw - ext4 /dev/sda1 rw,vers=3\n\
+            36 22 0:59 / /a rw,noatime shared:1 - nfs4 server:/a rw,vers=4.1,rsize=1048576\n\
+            37 22 0:60 / /b rw - nfs4 server:/b rw,vers=4.2,rsize=1048576\n\
+            38 22 0:61 /c /c\\040c rw master:2 - nfs server:/c rw,vers=3\n\
+            39 22 0:62 / /d rw - cifs //server/d rw,vers=3.1.1\n";
+        let table =
+            [(8, 1, false), (0, 59, true), (0, 60, false), (0, 61, true), (0, 62, false), (0, 63, false)];
+        for (major, minor, is_old) in table {
+            assert_eq!(is_old_nfs(mounts, libc::makedev(major, minor)), is_old, "{major}:{minor}");
+        }
+    }
 
     /// No server is at hand; the kernel of this machine takes its place, to which the call is the same.
     fn copy(src: &std::fs::File, dst: &std::fs::File, control: &mut Control<'_>) -> Report {

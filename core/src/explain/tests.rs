@@ -77,6 +77,7 @@ fn errors_of_one_cause() {
         (libc::EINTR, Reason::Interrupted),
         (libc::EOVERFLOW, Reason::Overflow),
         (libc::ECANCELED, Reason::Cancelled),
+        (libc::ESTALE, Reason::Gone),
     ];
     for (errno, reason) in causes {
         assert_eq!(clone(errno, &file(1), &file(2), whole()), reason, "clone {errno}");
@@ -100,6 +101,7 @@ fn what_is_wrong_with_a_path() {
         (libc::EILSEQ, Reason::InvalidName),
         (libc::EBADF, Reason::BadDescriptor),
         (libc::EPERM, Reason::Permission),
+        (libc::EOVERFLOW, Reason::Permission),
         (libc::EACCES, Reason::Permission),
         (libc::EOPNOTSUPP, Reason::FilesystemCannot),
         (libc::ENOSYS, Reason::FilesystemCannot),

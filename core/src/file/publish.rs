@@ -80,10 +80,11 @@ fn give_name(file: BorrowedFd<'_>, dir: BorrowedFd<'_>, name: &CStr) -> sys::Res
     }
 }
 
-/// Renames where nothing has the new name. By two names for a moment where the filesystem cannot: NFS, OCFS2, FUSE.
+/// Renames where nothing has the new name. By two names for a moment where the filesystem cannot (NFS, OCFS2, FUSE), or a
+/// container's filter does not let it.
 fn rename_new(dir: BorrowedFd<'_>, old: &CStr, new: &CStr) -> sys::Result<()> {
     match sys::names::rename_new(dir, old, new) {
-        Err(Errno(libc::EINVAL | libc::ENOSYS)) => {
+        Err(Errno(libc::EINVAL | libc::ENOSYS | libc::EPERM)) => {
             sys::names::link(dir, old, new)?;
             // It is published; what stays is a leftover, which the next run clears.
             sys::names::unlink(dir, old).ok();

@@ -7,7 +7,7 @@ use crate::error::{Operation, Result};
 use crate::reason::Reason;
 use crate::report::Report;
 use crate::scratch;
-use crate::sys::{self, Errno};
+use crate::sys;
 
 use super::at::At;
 use super::entry::Entry;
@@ -131,7 +131,7 @@ impl Stage {
                     published: false,
                 })
             }
-            Err(errno) if needs_a_name(errno) => Self::create_hidden(entry, options),
+            Err(errno) if scratch::needs_a_name(errno) => Self::create_hidden(entry, options),
             Err(errno) => Err(path_refusal(errno)),
         }
     }
@@ -229,26 +229,4 @@ impl Drop for Stage {
 
 fn granted(file: BorrowedFd<'_>) -> sys::Result<u32> {
     Ok(sys::stat::fstat(file)?.st_mode & 0o7777)
-}
-
-/// Whether O_TMPFILE was refused because this filesystem or kernel does not have it (open(2)).
-fn needs_a_name(errno: Errno) -> bool {
-    matches!(errno.0, libc::EOPNOTSUPP | libc::EISDIR | libc::EINVAL | libc::ENOSYS)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_a_filesystem_that_lacks_o_tmpfile_needs_a_name() {
-        for errno in [libc::EOPNOTSUPP, libc::EISDIR, libc::EINVAL, libc::ENOSYS] {
-            assert!(needs_a_name(Errno(errno)), "{errno}");
-        }
-        for errno in
-            [libc::EROFS, libc::EACCES, libc::EPERM, libc::ENOSPC, libc::EDQUOT, libc::EIO, libc::ENOENT]
-        {
-            assert!(!needs_a_name(Errno(errno)), "{errno}");
-        }
-    }
 }

@@ -1,9 +1,22 @@
-//! `readlink(2)` of /proc/self/fd: by which path a descriptor was opened (proc_pid_fd(5)).
+//! What /proc tells: `readlink(2)` of /proc/self/fd, by which path a descriptor was opened (proc_pid_fd(5)), and the mounts.
 
 use std::ffi::CString;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
 use super::{Errno, Result};
+
+/// The mounts that this process sees, as text: proc_pid_mountinfo(5).
+pub(crate) fn mounts() -> Result<Vec<u8>> {
+    let file =
+        super::open::openat(super::open::working_directory(), c"/proc/self/mountinfo", libc::O_RDONLY, 0)?;
+    let (mut text, mut part) = (Vec::new(), vec![0; 64 << 10]);
+    loop {
+        match super::io::pread(file.as_fd(), &mut part, text.len() as u64)? {
+            0 => return Ok(text),
+            n => text.extend_from_slice(&part[..n]),
+        }
+    }
+}
 
 /// The path as it is now, which may be of another file, or of none (`... (deleted)`).
 pub(crate) fn path_of(fd: BorrowedFd<'_>) -> Result<CString> {

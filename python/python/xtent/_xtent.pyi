@@ -153,6 +153,8 @@ class Reason(enum.Enum):
     """The destination lies inside of the source."""
     ROOT_IN_ROOT = 50
     """A root lies in another one, or is the same."""
+    GONE = 53
+    """The server no longer has the file, or does not know it any more."""
 
 class Destination(enum.Enum):
     """What a clone's destination is after an error."""

@@ -62,4 +62,5 @@ reasons! {
     InsideDestination = 43;
     NotDirectory = 44;
     InsideSource = 45;
+    Gone = 53;
 }
