@@ -27,6 +27,8 @@ pub(crate) struct Run<'a, 'c> {
     control: Control<'c>,
     /// Bytes compared with all targets.
     done: u64,
+    /// The target of which all of the next step was just seen in the page cache, as of the source.
+    cached: Option<usize>,
 }
 
 /// What is asked in one go, and then waited for.
@@ -49,7 +51,7 @@ impl Unit {
 impl<'a, 'c> Run<'a, 'c> {
     pub(crate) fn new(source: Source<'a>, targets: &[DedupeTarget<'a>], control: Control<'c>) -> Self {
         let targets = targets.iter().map(|target| Target::new(target, &source)).collect();
-        Run { source, targets, control, done: 0 }
+        Run { source, targets, control, done: 0, cached: None }
     }
 
     pub(crate) fn finish(mut self, measure: bool) -> Result<Vec<DedupeResult>> {
@@ -139,20 +141,22 @@ impl<'a, 'c> Run<'a, 'c> {
     /// How long the step at `at` is. It is short where the bytes have to be read first, and shorter still where a look
     /// at the first of them shows that targets differ.
     fn step(&mut self, at: u64, end: u64) -> u64 {
-        let active = || self.targets.iter().filter(|target| target.active);
+        let active = || self.targets.iter().enumerate().filter(|(_, target)| target.active);
+        let to = (at + STEP).min(end);
         let needed = |target: &Target<'_>| {
-            let parts = target.parts(at, (at + STEP).min(end));
+            let parts = target.parts(at, to);
             parts.into_iter().find(|(part, ..)| *part != Part::Skip).map(|(_, from, to)| (from, to))
         };
         // The first target that needs anything stands for all.
-        let first = active().find_map(|target| Some((target, needed(target)?)));
+        let first = active().find_map(|(i, target)| Some((i, needed(target)?)));
         let source = &self.source;
-        let cold = first.is_some_and(|(target, (from, to))| {
-            let (fd, offset) = target.place(from);
+        let cold = first.is_some_and(|(i, (from, to))| {
+            let (fd, offset) = self.targets[i].place(from);
             !is_cached(source.fd, source.offset + from, source.offset + to)
                 || !is_cached(fd, offset, offset + (to - from))
         });
         if !cold {
+            self.cached = first.filter(|(_, part)| *part == (at, to)).map(|(i, _)| i);
             return STEP;
         }
         let mut active = self.targets.iter_mut().filter(|target| target.active);
@@ -172,11 +176,13 @@ impl<'a, 'c> Run<'a, 'c> {
         wanted: impl Fn(&Target<'_>) -> bool,
     ) -> Result<ControlFlow<()>> {
         let units = self.units(from, to, wanted);
+        // Counting pages takes time; but what is to leave the page cache has to be noted.
+        let cached = self.cached.take().filter(|_| self.source.pages.is_none());
         for (i, unit) in units.iter().enumerate() {
             if self.control.is_cancelled() {
                 return Ok(ControlFlow::Break(()));
             }
-            for target in unit.targets() {
+            for target in unit.targets().iter().filter(|target| cached != Some(**target)) {
                 self.targets[*target].fetch(&mut self.source, from, to);
             }
             let (next, ahead) = match units.get(i + 1) {
