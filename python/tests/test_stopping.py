@@ -125,6 +125,8 @@ src, dst = open(sys.argv[1], "rb"), open(sys.argv[2], "wb")
 """
 
 INTERRUPTED = """
+# As in a terminal: what runs in the background of a script has SIGINT ignored, and Python leaves it so.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 signals = []
 signal.signal(signal.SIGUSR1, lambda *what: signals.append(what))
 progress = (lambda done, total: None) if sys.argv[3] == "progress" else None
