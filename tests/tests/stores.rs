@@ -286,8 +286,8 @@ fn a_file_that_fails_is_listed_and_the_others_go_on() {
             write(&at(name), &pattern(1, 10_000));
             std::os::unix::fs::chown(at(name), Some(1234), None).expect("chown");
         }
-        fs::set_permissions(at("secret"), fs::Permissions::from_mode(0)).expect("chmod");
-        fs::set_permissions(at("locked"), fs::Permissions::from_mode(0)).expect("chmod");
+        fs::set_permissions(at("secret"), fs::Permissions::from_mode(0o0)).expect("chmod");
+        fs::set_permissions(at("locked"), fs::Permissions::from_mode(0o0)).expect("chmod");
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).expect("chmod");
         let report = as_user(1234, || dedupe(dir.path(), DedupeTreeOptions::new()))
             .expect("a person")
@@ -400,59 +400,58 @@ fn an_index_makes_the_next_run_cheap() {
 
 #[test]
 fn an_index_that_is_none() {
-    everywhere("an_index_that_is_none", |fs| {
-        let dir = scratch(fs);
-        let store = dir.path().join("store");
-        for i in 0..40 {
-            write(&store.join(format!("{i}")), &pattern(i / 2, 30_000));
-        }
-        grow_old(&store);
-        let index = dir.path().join("index");
-        let options = || DedupeTreeOptions::new().index(&index);
-        let refused = || {
-            let failure = dedupe(&store, options()).expect_err("a refusal");
-            assert_eq!(failure.path, index);
-            (failure.error.errno, failure.error.reason)
-        };
-        run(&store, options());
-        let good = fs::read(&index).expect("the index");
+    // What is in an index does not depend on where it lies.
+    let Some(fs) = fs("xfs") else { return skip("an_index_that_is_none", "there is no xfs") };
+    let dir = scratch(fs);
+    let store = dir.path().join("store");
+    for i in 0..40 {
+        write(&store.join(format!("{i}")), &pattern(i / 2, 30_000));
+    }
+    grow_old(&store);
+    let index = dir.path().join("index");
+    let options = || DedupeTreeOptions::new().index(&index);
+    let refused = || {
+        let failure = dedupe(&store, options()).expect_err("a refusal");
+        assert_eq!(failure.path, index);
+        (failure.error.errno, failure.error.reason)
+    };
+    run(&store, options());
+    let good = fs::read(&index).expect("the index");
 
-        fs::write(&index, "something else, and long enough to be anything").expect("a file");
-        assert_eq!(refused(), (libc::EINVAL, Reason::IndexForeign), "{fs}");
-        assert_eq!(fs::read(&index).expect("a file"), b"something else, and long enough to be anything");
+    fs::write(&index, "something else, and long enough to be anything").expect("a file");
+    assert_eq!(refused(), (libc::EINVAL, Reason::IndexForeign), "{fs}");
+    assert_eq!(fs::read(&index).expect("a file"), b"something else, and long enough to be anything");
 
-        // Each page that is in use, one after the other: it is refused, or a state that was whole is found.
-        let mut damaged = 0;
-        for page in
-            (0..good.len()).step_by(4096).filter(|page| good[*page..][..64].iter().any(|byte| *byte != 0))
-        {
-            let mut bad = good.clone();
-            bad[page..][..64].iter_mut().for_each(|byte| *byte = !*byte);
-            fs::write(&index, &bad).expect("a file");
-            match dedupe(&store, options()) {
-                Ok(report) => assert_eq!(report.shared, 0),
-                Err(failure) => {
-                    let error = failure.error;
-                    assert!(
-                        [Reason::IndexDamaged, Reason::IndexForeign].contains(&error.reason),
-                        "{fs}: page at {page}: {error}"
-                    );
-                    damaged += 1;
-                }
+    // Each page that is in use, one after the other: it is refused, or a state that was whole is found.
+    let mut damaged = 0;
+    for page in (0..good.len()).step_by(4096).filter(|page| good[*page..][..64].iter().any(|byte| *byte != 0))
+    {
+        let mut bad = good.clone();
+        bad[page..][..64].iter_mut().for_each(|byte| *byte = !*byte);
+        fs::write(&index, &bad).expect("a file");
+        match dedupe(&store, options()) {
+            Ok(report) => assert_eq!(report.shared, 0),
+            Err(failure) => {
+                let error = failure.error;
+                assert!(
+                    [Reason::IndexDamaged, Reason::IndexForeign].contains(&error.reason),
+                    "{fs}: page at {page}: {error}"
+                );
+                damaged += 1;
             }
         }
-        assert!(damaged > 0, "{fs}");
-        fs::write(&index, &good[..good.len() / 2]).expect("a file");
-        assert_eq!(refused(), (libc::EUCLEAN, Reason::IndexDamaged), "{fs}");
-        let rebuilt = run(&store, options().rebuild(true));
-        assert_eq!(rebuilt.known, 0, "{fs}");
-        assert_eq!(run(&store, options()).known, 40, "{fs}");
+    }
+    assert!(damaged > 0, "{fs}");
+    fs::write(&index, &good[..good.len() / 2]).expect("a file");
+    assert_eq!(refused(), (libc::EUCLEAN, Reason::IndexDamaged), "{fs}");
+    let rebuilt = run(&store, options().rebuild(true));
+    assert_eq!(rebuilt.known, 0, "{fs}");
+    assert_eq!(run(&store, options()).known, 40, "{fs}");
 
-        let directory = dir.path().join("directory");
-        fs::create_dir(&directory).expect("a directory");
-        let failure = dedupe(&store, DedupeTreeOptions::new().index(&directory)).expect_err("no file");
-        assert_eq!(failure.error.errno, libc::EISDIR);
-    });
+    let directory = dir.path().join("directory");
+    fs::create_dir(&directory).expect("a directory");
+    let failure = dedupe(&store, DedupeTreeOptions::new().index(&directory)).expect_err("no file");
+    assert_eq!(failure.error.errno, libc::EISDIR);
 }
 
 #[test]
@@ -535,7 +534,7 @@ fn storm(fs: &Filesystem, seed: u64, round: u64) -> io::Result<()> {
     }
     let options = || {
         let options = DedupeTreeOptions::new().threads(1 + (round % 3) as usize);
-        if round % 2 == 0 { options.index(&index) } else { options }
+        if round.is_multiple_of(2) { options.index(&index) } else { options }
     };
     let done = AtomicBool::new(false);
     let writes = AtomicU64::new(0);

@@ -14,6 +14,7 @@ mod process;
 mod programs;
 mod scenario;
 mod statistics;
+mod stores;
 mod table;
 mod trees;
 
@@ -28,7 +29,10 @@ use xtent_tests::{fs, scratch};
 
 /// All there are, in the order of the tables.
 fn entries() -> Vec<Entry> {
-    [copy::entries(), clone::entries(), dedupe::entries(), trees::entries()].into_iter().flatten().collect()
+    [copy::entries(), clone::entries(), dedupe::entries(), trees::entries(), stores::entries()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 fn main() -> ExitCode {
