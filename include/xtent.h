@@ -267,6 +267,18 @@
 /** "the destination lies inside of the source" */
 #define XTENT_REASON_INSIDE_SOURCE 45
 
+/** "the index is damaged" */
+#define XTENT_REASON_INDEX_DAMAGED 46
+
+/** "the file is no index of this library" */
+#define XTENT_REASON_INDEX_FOREIGN 47
+
+/** "the index was made by a newer version of this library" */
+#define XTENT_REASON_INDEX_NEWER 48
+
+/** "another run uses the index" */
+#define XTENT_REASON_INDEX_IN_USE 49
+
 /** "a root lies in another one, or is the same" */
 #define XTENT_REASON_ROOT_IN_ROOT 50
 
@@ -495,6 +507,15 @@
 
 /** For `flags`: go on where a file fails, and publish the tree without it. */
 #define XTENT_TREE_KEEP_GOING 8
+
+/** For `flags`: share nothing, and only estimate what would be shared. */
+#define XTENT_DEDUPE_TREE_DRY_RUN 1
+
+/** For `flags`: go down into other filesystems that are mounted beneath a root. */
+#define XTENT_DEDUPE_TREE_CROSS_MOUNTS 2
+
+/** For `flags`: a new index in the place of one that is damaged, newer, or none at all. */
+#define XTENT_DEDUPE_TREE_REBUILD 4
 
 /** For `flags`: go down into other filesystems that are mounted beneath a root. */
 #define XTENT_USAGE_CROSS_MOUNTS 1
@@ -868,6 +889,119 @@ struct xtent_tree_report {
     uint32_t unused;
 #define XTENT_TREE_REPORT_INIT \
     { sizeof(struct xtent_tree_report), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+};
+
+/** A directory or file. Begin with XTENT_DEDUPE_TREE_ROOT_INIT(dir, path). */
+struct xtent_dedupe_tree_root {
+    /** The directory that `path` is relative to, or AT_FDCWD; with an empty `path` the root itself, a directory. */
+    int dir;
+    /** Must be 0. */
+    uint32_t reserved;
+    /** The root. A symbolic link is not followed. */
+    const char *path;
+#define XTENT_DEDUPE_TREE_ROOT_INIT(dir, path) { (dir), 0, (path) }
+};
+
+/** Options of xtent_dedupe_tree. Begin with XTENT_DEDUPE_TREE_OPTIONS_INIT. */
+struct xtent_dedupe_tree_options {
+    /** sizeof(struct xtent_dedupe_tree_options). */
+    uint32_t size;
+    /** Any of XTENT_DEDUPE_TREE_..., combined with |. */
+    uint32_t flags;
+    /** How many threads work at it, the calling one among them: 0 is one for each processor. At most 8. */
+    uint32_t threads;
+    /** What becomes of the page cache: XTENT_CACHE_... */
+    uint32_t cache;
+    /** Files of fewer bytes are left alone. Empty ones always are. */
+    uint64_t min_size;
+    /**
+     * Patterns, in UTF-8, of which a file must match one, where there are any. "*", "?", "[...]", "{a,b}", and
+     * "**" for any number of directories; a pattern without a slash is one of names, at any depth, and one with a
+     * slash that of a whole path beneath its root.
+     */
+    const char *const *include;
+    /** How many those are. */
+    size_t n_include;
+    /** Patterns of files that are left out, and of directories with all that is in them. */
+    const char *const *exclude;
+    /** How many those are. */
+    size_t n_exclude;
+    /** NULL, or a file that remembers what was found, for the next call; made where there is none. */
+    const char *index;
+    /** The directory that `index` is relative to; 0 and AT_FDCWD are the working directory. */
+    int index_dir;
+    /** Must be 0. */
+    uint32_t reserved;
+    /**
+     * NULL, or a flag that is looked at between files and between steps of large ones: once it is not 0 the
+     * call ends. A signal handler may set it, or another thread.
+     */
+    const volatile sig_atomic_t *cancel;
+    /**
+     * NULL, or called in the calling thread between files and steps, with `user`, the files and the bytes that
+     * are done. The call ends when it returns anything but 0. It must return: no longjmp, no C++ exception.
+     */
+    int (*progress)(void *user, uint64_t files, uint64_t bytes);
+    /**
+     * NULL, or called in the calling thread for what failed, with `user`, its path with that of the root, the
+     * errno and the reason: at the end for each, or once where the call fails, with the path of the root, of the
+     * index, or an empty one.
+     */
+    void (*failed)(void *user, const char *path, int error, int reason);
+    /** Handed to `progress` and `failed`. */
+    void *user;
+#define XTENT_DEDUPE_TREE_OPTIONS_INIT \
+    { sizeof(struct xtent_dedupe_tree_options), 0, 0, 0, 0, NULL, 0, NULL, 0, NULL, 0, 0, NULL, NULL, NULL, NULL }
+};
+
+/**
+ * What xtent_dedupe_tree did, written on success and on failure alike. Begin with
+ * XTENT_DEDUPE_TREE_REPORT_INIT. The amounts are bytes where nothing else is said.
+ */
+struct xtent_dedupe_tree_report {
+    /** sizeof(struct xtent_dedupe_tree_report). */
+    uint32_t size;
+    /** Why the call failed: XTENT_REASON_..., XTENT_REASON_NONE when it did not. */
+    int32_t reason;
+    /** The errno that goes with `reason`, positive; 0 when there is none. */
+    int32_t error;
+    /** Always 0. */
+    uint32_t unused;
+    /** Regular files that the filters let pass, each once. */
+    uint64_t files;
+    /** Directories that were walked. */
+    uint64_t directories;
+    /** Further names of files: hard links, and roots that overlap. */
+    uint64_t links;
+    /** Files of a size that another one of the same filesystem has. */
+    uint64_t candidates;
+    /** Candidates of which the index knew that nothing is to be done: they were not even opened. */
+    uint64_t known;
+    /** What was read to tell candidates apart, before the kernel compared what was left. */
+    uint64_t read;
+    /** Files that are equal to another one, and came to share all their blocks with it. */
+    uint64_t deduped;
+    /**
+     * What shares another file's blocks now and did not before, by the files' extent maps. Of files that shared
+     * their blocks among themselves before, all are counted; of one that the kernel found to differ, what comes
+     * before the difference.
+     */
+    uint64_t shared;
+    /** What of candidates shared another one's blocks before the call. What is `known` is not counted. */
+    uint64_t already_shared;
+    /** Files whose extent maps could not tell how much they share. */
+    uint64_t unmeasured;
+    /**
+     * With XTENT_DEDUPE_TREE_DRY_RUN an estimate of what `shared` would be. Files of more than 128 KiB are taken
+     * for equal where samples of them are.
+     */
+    uint64_t estimate;
+    /** Files that were gone, or not what they were when they were listed. */
+    uint64_t vanished;
+    /** Files that failed. */
+    uint64_t failures;
+#define XTENT_DEDUPE_TREE_REPORT_INIT \
+    { sizeof(struct xtent_dedupe_tree_report), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 };
 
 /**
@@ -1565,6 +1699,61 @@ int xtent_clone_or_copy_tree(int src_dir,
                              const char *dst,
                              const struct xtent_tree_options *options,
                              struct xtent_tree_report *report);
+
+/**
+ * Makes files that are equal share their blocks: all that lie beneath the directories, or are the files, of
+ * `roots`, in `n_roots` elements. What is equal the kernel decides, as for xtent_dedupe_range, under both files'
+ * locks: contents never change, by no outcome and whoever writes meanwhile. Times stay as they are.
+ *
+ * Each file counts once, however many names and roots lead to it. Symbolic links are not followed, and what is no
+ * regular file is passed over. Only files of one filesystem share; what is mounted beneath a root is left out
+ * without XTENT_DEDUPE_TREE_CROSS_MOUNTS. A btrfs subvolume is no mount.
+ *
+ * Files of one size are told apart by as little reading as will do. Those that share all their blocks already, by
+ * their extent maps, are not read. Files of up to 128 KiB are read whole, once; of larger ones a few samples, and
+ * what is equal in these the kernel compares at once. Only where four or more are left that differ from the one
+ * that they were compared with are these read for a digest of all their bytes.
+ *
+ * A file that fails is told to `failed`, and the others go on: that is no error of the call. What was shared stays
+ * shared when the call is cancelled, or killed; the next one passes it over.
+ *
+ * With an `index` the next call reads and opens only files that changed, by their size and times, and those that
+ * have one of these for their equal. An index is private to its caller, is used by one call at a time, and does
+ * not decide what is equal. It grows with the files that ever were there; without the file the next call begins
+ * anew.
+ *
+ * Threads work at it, as many as `threads` says; all signals that can wait are blocked in those that the call
+ * makes, and they are gone when it returns.
+ *
+ * `options` and `report` may be NULL.
+ *
+ * Returns 0, or -errno.
+ *
+ *   ENOENT, ENOTDIR, ENAMETOOLONG, EACCES
+ *               a root, or the index, cannot be opened
+ *   ELOOP       a root or the index is a symbolic link, or there are too many on its path
+ *   EINVAL      a root is neither directory nor regular file; `roots`, a path or a pattern is NULL, or a pattern is
+ *               none; the file `index` is none (XTENT_REASON_INDEX_FOREIGN); options or report of a wrong size, an
+ *               unknown flag, or a reserved member is not 0
+ *   E2BIG       options of a later version, asking for what this library does not know
+ *   EBADF       a descriptor is not open
+ *   EOPNOTSUPP  a root's filesystem cannot share, or is not known to compare before it does; or the index is of a
+ *               later version (XTENT_REASON_INDEX_NEWER)
+ *   EUCLEAN     the index is damaged (XTENT_REASON_INDEX_DAMAGED)
+ *   EBUSY       another call uses the index (XTENT_REASON_INDEX_IN_USE)
+ *   EISDIR, EROFS, ENOSPC, EDQUOT, EIO
+ *               of the index
+ *   ECANCELED   cancelled
+ *   ENOMEM      no memory for the list of roots
+ *   EMFILE, ENFILE
+ *               too many open files: each root needs one, and each thread up to 70
+ *
+ * Since 0.1.0.
+ */
+int xtent_dedupe_tree(const struct xtent_dedupe_tree_root *roots,
+                      size_t n_roots,
+                      const struct xtent_dedupe_tree_options *options,
+                      struct xtent_dedupe_tree_report *report);
 
 /**
  * Says of each of some directories or files how long the regular files in it are, how many blocks they use, who

@@ -1,10 +1,11 @@
 //! How C watches and ends what takes long.
 
-use std::ffi::{c_int, c_void};
+use std::ffi::{CString, c_char, c_int, c_void};
 use std::ops::ControlFlow;
+use std::os::unix::ffi::OsStrExt;
 use std::sync::atomic::{AtomicI32, Ordering};
 
-use xtent::Control;
+use xtent::{Control, TreeFailure};
 
 use crate::ffi::{Failure, Result};
 
@@ -50,5 +51,22 @@ impl Watch<'_> {
             _ => ControlFlow::Continue(()),
         };
         verb(Control::new().cancel(&cancelled).progress(&mut tell))
+    }
+}
+
+/// What is called for what failed.
+pub(crate) type Failed =
+    unsafe extern "C" fn(user: *mut c_void, path: *const c_char, error: c_int, reason: c_int);
+
+/// Tells of each file that failed.
+// SAFETY: `failed` may be called with `user`.
+pub(crate) unsafe fn tell(failed: Option<Failed>, user: *mut c_void, failures: &[TreeFailure]) {
+    let Some(failed) = failed else { return };
+    for TreeFailure { path, error, .. } in failures {
+        // No path has a zero in it.
+        if let Ok(path) = CString::new(path.as_os_str().as_bytes()) {
+            // SAFETY: as the caller says; the path lives until the call returns.
+            unsafe { failed(user, path.as_ptr(), error.errno, error.reason.code()) };
+        }
     }
 }

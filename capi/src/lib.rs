@@ -34,6 +34,8 @@ pub mod stage;
 
 pub mod tree;
 
+pub mod dedupe_tree;
+
 pub mod usage;
 
 pub mod extents;

@@ -98,6 +98,14 @@ pub const XTENT_REASON_INSIDE_DESTINATION: i32 = 43;
 pub const XTENT_REASON_NOT_A_DIRECTORY: i32 = 44;
 /// "the destination lies inside of the source"
 pub const XTENT_REASON_INSIDE_SOURCE: i32 = 45;
+/// "the index is damaged"
+pub const XTENT_REASON_INDEX_DAMAGED: i32 = 46;
+/// "the file is no index of this library"
+pub const XTENT_REASON_INDEX_FOREIGN: i32 = 47;
+/// "the index was made by a newer version of this library"
+pub const XTENT_REASON_INDEX_NEWER: i32 = 48;
+/// "another run uses the index"
+pub const XTENT_REASON_INDEX_IN_USE: i32 = 49;
 /// "a root lies in another one, or is the same"
 pub const XTENT_REASON_ROOT_IN_ROOT: i32 = 50;
 /// "the server no longer has the file, or does not know it any more"

@@ -1,11 +1,10 @@
 //! `xtent_copy_tree`, `xtent_clone_tree`, `xtent_clone_or_copy_tree`.
 
-use std::ffi::{CString, c_char, c_int, c_void};
-use std::os::unix::ffi::OsStrExt;
+use std::ffi::{c_char, c_int, c_void};
 
-use xtent::{At, Report, TreeFailure, TreeOptions, TreeReport, TreeResult};
+use xtent::{At, Report, TreeOptions, TreeReport, TreeResult};
 
-use crate::control::{Watch, xtent_flag};
+use crate::control::{Watch, tell, xtent_flag};
 use crate::ffi::{Failure, Growing, Output, Result, guarded, options, place, status};
 
 /// For `flags`: the new tree may take the place of what has the name.
@@ -135,20 +134,9 @@ impl xtent_tree_options {
             Ok(report) => &report.failures[..],
             Err(failure) => std::slice::from_ref(failure),
         };
-        for failure in failures {
-            // SAFETY: as the caller says.
-            unsafe { self.tell(failure) };
-        }
+        // SAFETY: as the caller says.
+        unsafe { tell(self.failed, self.user, failures) };
         result.map_err(|failure| failure.error.into())
-    }
-
-    // SAFETY: `failed` may be called with `user`.
-    unsafe fn tell(&self, TreeFailure { path, error, .. }: &TreeFailure) {
-        // No path has a zero in it.
-        if let (Some(failed), Ok(path)) = (self.failed, CString::new(path.as_os_str().as_bytes())) {
-            // SAFETY: as the caller says; the path lives until the call returns.
-            unsafe { failed(self.user, path.as_ptr(), error.errno, error.reason.code()) };
-        }
     }
 }
 

@@ -1,11 +1,10 @@
 //! `xtent_usage`.
 
-use std::ffi::{CString, c_char, c_int, c_void};
-use std::os::unix::ffi::OsStrExt;
+use std::ffi::{c_char, c_int, c_void};
 
-use xtent::{At, Report, TreeFailure, Usage, UsageOptions, UsageReport};
+use xtent::{At, Report, Usage, UsageOptions, UsageReport};
 
-use crate::control::{Watch, xtent_flag};
+use crate::control::{Watch, tell, xtent_flag};
 use crate::ffi::{Array, Failure, Growing, Output, Result, directory, guarded, options, place, status};
 
 /// For `flags`: go down into other filesystems that are mounted beneath a root.
@@ -177,13 +176,8 @@ impl xtent_usage_options {
             Ok(report) => &report.failures[..],
             Err(failure) => std::slice::from_ref(failure),
         };
-        for TreeFailure { path, error, .. } in failures {
-            // No path has a zero in it.
-            if let (Some(failed), Ok(path)) = (self.failed, CString::new(path.as_os_str().as_bytes())) {
-                // SAFETY: as the caller says; the path lives until the call returns.
-                unsafe { failed(self.user, path.as_ptr(), error.errno, error.reason.code()) };
-            }
-        }
+        // SAFETY: as the caller says.
+        unsafe { tell(self.failed, self.user, failures) };
         result.map_err(|failure| failure.error.into())
     }
 }

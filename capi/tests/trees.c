@@ -228,11 +228,102 @@ static void usage(void)
     CHECK_INT(report.reason, XTENT_REASON_CANCELLED);
 }
 
+static void dedupe(void)
+{
+    struct xtent_dedupe_tree_root roots[2];
+    struct xtent_dedupe_tree_options options = XTENT_DEDUPE_TREE_OPTIONS_INIT;
+    struct xtent_dedupe_tree_report report = XTENT_DEDUPE_TREE_REPORT_INIT;
+    struct told told = {0, "", 0, 0};
+    const char *patterns[] = {"l*e", "nothing"};
+    volatile sig_atomic_t cancelled = 1;
+    int file;
+
+    place();
+    CHECK_INT(xtent_copy_tree(dir, "src", dir, "copy", NULL, NULL), 0);
+    roots[0] = (struct xtent_dedupe_tree_root)XTENT_DEDUPE_TREE_ROOT_INIT(dir, "src");
+    roots[1] = (struct xtent_dedupe_tree_root)XTENT_DEDUPE_TREE_ROOT_INIT(dir, "copy");
+    options.failed = failed;
+    options.user = &told;
+    if (!kernel_clones()) {
+        int rc = xtent_dedupe_tree(roots, 2, &options, &report);
+
+        /* An XFS without reflink says so of the first files. */
+        CHECK(rc == -EOPNOTSUPP || (rc == 0 && report.failures > 0));
+        CHECK(told.calls > 0 && told.error == EOPNOTSUPP);
+        return;
+    }
+    options.flags = XTENT_DEDUPE_TREE_DRY_RUN;
+    CHECK_INT(xtent_dedupe_tree(roots, 2, &options, &report), 0);
+    CHECK_INT(report.files, 4);
+    CHECK_INT(report.links, 2);
+    CHECK_INT(report.directories, 4);
+    CHECK_INT(report.candidates, 4);
+    CHECK(report.estimate >= 300000 && report.shared == 0);
+    options.flags = 0;
+    options.include = patterns;
+    options.n_include = 2;
+    options.min_size = 2;
+    options.threads = 2;
+    options.cache = XTENT_CACHE_NEUTRAL;
+    options.index = "index";
+    options.index_dir = dir;
+    CHECK_INT(xtent_dedupe_tree(roots, 2, &options, &report), 0);
+    CHECK_INT(report.error + report.reason + report.failures, 0);
+    CHECK_INT(report.candidates, 2);
+    if (strcmp(type, "overlay") != 0) {
+        CHECK_INT(report.deduped, 1);
+        CHECK_INT(report.shared, 300000);
+    }
+    same("src/inner/large", "copy/inner/large");
+    CHECK_INT(faccessat(dir, "index", R_OK | W_OK, 0), 0);
+
+    told.calls = 0;
+    options.index = "src/small";
+    CHECK_INT(xtent_dedupe_tree(roots, 2, &options, &report), -EINVAL);
+    CHECK_INT(report.reason, XTENT_REASON_INDEX_FOREIGN);
+    CHECK_INT(told.calls, 1);
+    CHECK(strcmp(told.path, "src/small") == 0);
+    file = openat(dir, "src/small", O_RDONLY | O_CLOEXEC);
+    CHECK(file >= 0);
+    close(file);
+    options.index = NULL;
+
+    patterns[1] = "[";
+    CHECK_INT(xtent_dedupe_tree(roots, 2, &options, NULL), -EINVAL);
+    patterns[1] = "\377";
+    CHECK_INT(xtent_dedupe_tree(roots, 2, &options, NULL), -EINVAL);
+    patterns[1] = NULL;
+    CHECK_INT(xtent_dedupe_tree(roots, 2, &options, NULL), -EINVAL);
+    options.n_include = 0;
+    CHECK_INT(xtent_dedupe_tree(roots, 2, &options, NULL), 0);
+    CHECK_INT(xtent_dedupe_tree(NULL, 0, NULL, &report), 0);
+    CHECK_INT(report.files, 0);
+    CHECK_INT(xtent_dedupe_tree(NULL, 1, NULL, NULL), -EINVAL);
+    roots[1].path = "nothing";
+    CHECK_INT(xtent_dedupe_tree(roots, 2, NULL, &report), -ENOENT);
+    roots[1].path = NULL;
+    CHECK_INT(xtent_dedupe_tree(roots, 2, NULL, NULL), -EINVAL);
+    roots[1].path = "copy";
+    roots[1].reserved = 1;
+    CHECK_INT(xtent_dedupe_tree(roots, 2, NULL, NULL), -EINVAL);
+    roots[1].reserved = 0;
+    options.flags = 0x8;
+    CHECK_INT(xtent_dedupe_tree(roots, 2, &options, NULL), -EINVAL);
+    options.flags = XTENT_DEDUPE_TREE_REBUILD | XTENT_DEDUPE_TREE_CROSS_MOUNTS;
+    options.cache = 2;
+    CHECK_INT(xtent_dedupe_tree(roots, 2, &options, NULL), -EINVAL);
+    options.cache = 0;
+    options.cancel = &cancelled;
+    CHECK_INT(xtent_dedupe_tree(roots, 2, &options, &report), -ECANCELED);
+    CHECK_INT(report.reason, XTENT_REASON_CANCELLED);
+}
+
 static const struct test tests[] = {
     {"verbs", verbs},
     {"failures", failures},
     {"bad-arguments", bad_arguments},
     {"usage", usage},
+    {"dedupe", dedupe},
 };
 
 MAIN(tests)

@@ -93,7 +93,13 @@ pub(crate) struct Window {
 }
 
 impl Window {
-    fn look(fd: BorrowedFd<'_>, start: u64, size: u64) -> Window {
+    /// Where the window begins that `at` lies in.
+    pub(crate) fn start(at: u64) -> u64 {
+        align_down(at, WINDOW)
+    }
+
+    /// What of it is there; behind `size` is nothing.
+    pub(crate) fn look(fd: BorrowedFd<'_>, start: u64, size: u64) -> Window {
         let mut window = Window { start, absent: Vec::new() };
         let end = start.saturating_add(WINDOW);
         let inside = size.checked_next_multiple_of(page_size() as u64).unwrap_or(size).clamp(start, end);

@@ -29,6 +29,8 @@ pub enum Operation {
     CloneOrCopyTree,
     /// [`dedupe_files`](crate::dedupe_files)
     DedupeFiles,
+    /// [`dedupe_tree`](crate::dedupe_tree)
+    DedupeTree,
     /// [`stage_open`](crate::stage_open)
     StageOpen,
     /// [`Stage::publish`](crate::Stage::publish)
@@ -58,6 +60,7 @@ impl Operation {
             Operation::CloneTree => "clone_tree",
             Operation::CloneOrCopyTree => "clone_or_copy_tree",
             Operation::DedupeFiles => "dedupe_files",
+            Operation::DedupeTree => "dedupe_tree",
             Operation::StageOpen => "stage_open",
             Operation::StagePublish => "stage_publish",
             Operation::Probe => "probe",

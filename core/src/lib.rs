@@ -67,10 +67,10 @@ mod range;
 mod reason;
 mod remove;
 mod report;
-#[allow(dead_code, reason = "the verbs on stores come next")]
 mod roots;
 mod scratch;
 mod stable;
+mod store;
 mod sys;
 mod tree;
 mod usage;
@@ -92,6 +92,7 @@ pub use range::TO_END;
 pub use reason::Reason;
 pub use report::{Destination, Protection, Report};
 pub use stable::Stable;
+pub use store::{DedupeTreeOptions, DedupeTreeReport, dedupe_tree};
 pub use tree::{TreeFailure, TreeOptions, TreeReport, TreeResult, clone_or_copy_tree, clone_tree, copy_tree};
 pub use usage::{Usage, UsageOptions, UsageReport, usage};
 

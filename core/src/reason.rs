@@ -125,6 +125,14 @@ reasons! {
     NotDirectory = 44, "not-a-directory", "something on a path is no directory";
     /// A tree cannot be copied into itself.
     InsideSource = 45, "inside-source", "the destination lies inside of the source";
+    /// An index of `dedupe_tree` whose checksums do not fit. `rebuild` begins a new one.
+    IndexDamaged = 46, "index-damaged", "the index is damaged";
+    /// What has the name of the index is some other file.
+    IndexForeign = 47, "index-foreign", "the file is no index of this library";
+    /// Made by a later version of this library.
+    IndexNewer = 48, "index-newer", "the index was made by a newer version of this library";
+    /// Another run has it open.
+    IndexInUse = 49, "index-in-use", "another run uses the index";
     /// `usage`: what is in both would go with either.
     RootInRoot = 50, "root-in-root", "a root lies in another one, or is the same";
     /// ESTALE of NFS: it was removed there, or the export is another.

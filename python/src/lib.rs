@@ -10,6 +10,7 @@ mod control;
 mod convert;
 mod copy;
 mod dedupe;
+mod dedupe_tree;
 mod enums;
 mod extents;
 mod file;
@@ -36,6 +37,8 @@ mod _xtent {
     use crate::copy::copy_range;
     #[pymodule_export]
     use crate::dedupe::{DedupeResult, dedupe_range};
+    #[pymodule_export]
+    use crate::dedupe_tree::{DedupeTreeReport, dedupe_tree};
     #[pymodule_export]
     use crate::extents::{Extent, extents, shared_bytes};
     #[pymodule_export]

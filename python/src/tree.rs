@@ -17,7 +17,7 @@ use crate::preserve::{Kept, NOTHING};
 use crate::record::record;
 
 record! {
-    /// What is missing in a tree that was made with keep_going, or in the numbers of usage().
+    /// What is missing in a tree that was made with keep_going, in the numbers of usage(), or undone by dedupe_tree().
     TreeFailure {
         /// The path as os.fsdecode() has it: beneath the source, or with that of the root.
         path: OsString,

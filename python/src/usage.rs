@@ -6,7 +6,7 @@ use pyo3::Borrowed;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString, PyTuple};
-use xtent::UsageOptions;
+use xtent::{TreeFailure, UsageOptions};
 
 use crate::control::watched;
 use crate::convert::{AnyFile, Descriptor, Named, amount, os_error};
@@ -89,13 +89,29 @@ impl From<xtent::Usage> for Usage {
     }
 }
 
-/// The root that a call failed for.
+/// What a call failed for.
 struct Path<'a>(&'a std::path::Path);
 
 impl Named for Path<'_> {
     fn name<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         decoded(py, self.0)
     }
+}
+
+/// Files, of which there may be any number.
+pub(crate) fn files(roots: &Bound<'_, PyAny>) -> PyResult<Vec<AnyFile>> {
+    if roots.is_instance_of::<PyString>() || roots.is_instance_of::<PyBytes>() {
+        // They are iterable: each of their characters would be a path, or a descriptor.
+        return Err(PyTypeError::new_err("roots must be an iterable of files, not str or bytes"));
+    }
+    roots.try_iter()?.map(|root| root?.extract()).collect()
+}
+
+/// Raises what a call on several files failed with.
+pub(crate) fn failed(py: Python<'_>, failure: &TreeFailure) -> PyErr {
+    let path = Path(&failure.path);
+    let named: &[&dyn Named] = if failure.path.as_os_str().is_empty() { &[] } else { &[&path] };
+    os_error(py, failure.error, named)
 }
 
 /// Say how much each of some directories or files takes up, who else uses its blocks, and what deleting it would free.
@@ -137,11 +153,7 @@ pub(crate) fn usage(
     dir_fd: Option<Descriptor>,
     progress: Option<Bound<'_, PyAny>>,
 ) -> PyResult<UsageReport> {
-    if roots.is_instance_of::<PyString>() || roots.is_instance_of::<PyBytes>() {
-        // They are iterable: each of their characters would be a path, or a descriptor.
-        return Err(PyTypeError::new_err("roots must be an iterable of files, not str or bytes"));
-    }
-    let roots = roots.try_iter()?.map(|root| root?.extract()).collect::<PyResult<Vec<AnyFile>>>()?;
+    let roots = files(roots)?;
     let done = watched(py, progress, |mut control| {
         let places: Vec<_> = roots.iter().map(|root| root.at(dir_fd.as_ref())).collect();
         let options = UsageOptions::new().control(control.lend());
@@ -149,11 +161,7 @@ pub(crate) fn usage(
         options.scratch_dir = scratch_dir.as_ref().map(AsFd::as_fd);
         xtent::usage(&places, options)
     })?;
-    let report = done.map_err(|failure| {
-        let path = Path(&failure.path);
-        let named: &[&dyn Named] = if failure.path.as_os_str().is_empty() { &[] } else { &[&path] };
-        os_error(py, failure.error, named)
-    })?;
+    let report = done.map_err(|failure| failed(py, &failure))?;
     Ok(UsageReport {
         roots: Usages(report.roots.into_iter().map(Usage::from).collect()),
         total: report.total.into(),

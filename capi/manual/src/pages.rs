@@ -32,7 +32,13 @@ const FAMILIES: &[Family] = &[
     Family {
         name: "xtent_copy_tree",
         about: "copy, clone or dedupe whole directories",
-        members: &["xtent_*_tree", "xtent_*_trees", "xtent_usage*"],
+        members: &[
+            "xtent_*_tree",
+            "xtent_*_trees",
+            "xtent_dedupe_tree*",
+            "XTENT_DEDUPE_TREE_*",
+            "xtent_usage*",
+        ],
     },
     Family {
         name: "xtent_copy_file",

@@ -15,6 +15,7 @@ mod process;
 mod programs;
 mod scenario;
 mod statistics;
+mod stores;
 mod table;
 mod threads;
 mod trees;
@@ -30,10 +31,17 @@ use xtent_tests::{fs, scratch};
 
 /// All there are, in the order of the tables.
 fn entries() -> Vec<Entry> {
-    [copy::entries(), clone::entries(), dedupe::entries(), trees::entries(), threads::entries()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        copy::entries(),
+        clone::entries(),
+        dedupe::entries(),
+        trees::entries(),
+        stores::entries(),
+        threads::entries(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 fn main() -> ExitCode {

@@ -8,7 +8,8 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::process::ExitCode;
 
 use xtent::{
-    Cache, CopyOptions, DedupeOptions, DedupeStatus, DedupeTarget, FileOptions, TO_END, TreeOptions,
+    At, Cache, CopyOptions, DedupeOptions, DedupeStatus, DedupeTarget, DedupeTreeOptions, FileOptions,
+    TO_END, TreeOptions,
 };
 
 const MIB: usize = 1 << 20;
@@ -32,6 +33,11 @@ pub(crate) fn run(words: &[String]) -> ExitCode {
         }
         ["read", src] => read(src, 0),
         ["read-direct", src] => read(src, libc::O_DIRECT),
+        ["dedupe-tree", root, memory] => dedupe_tree(root, memory, DedupeTreeOptions::new()),
+        ["dedupe-tree", root, memory, index] => {
+            dedupe_tree(root, memory, DedupeTreeOptions::new().index(index))
+        }
+        ["read-candidates", root] => crate::stores::read_candidates(root.as_ref()),
         ["create-tree", src, dst] => crate::trees::create(src.as_ref(), dst.as_ref()),
         [verb, "--one-thread", src, dst] => tree(verb, src, dst, TreeOptions::new().threads(1)),
         [verb @ ("copy_tree" | "clone_tree" | "clone_or_copy_tree"), src, dst] => {
@@ -65,6 +71,23 @@ fn tree(verb: &str, src: &str, dst: &str, options: TreeOptions<'_>) -> io::Resul
         _ => xtent::clone_or_copy_tree(src, dst, options),
     };
     Ok(done.map(drop)?)
+}
+
+/// Writes the most memory that it took, in MiB, to the file `memory`.
+fn dedupe_tree(root: &str, memory: &str, options: DedupeTreeOptions<'_>) -> io::Result<()> {
+    let report = xtent::dedupe_tree(&[At::from(root)], options)?;
+    println!("{report:?}");
+    let mut usage = std::mem::MaybeUninit::<libc::rusage>::zeroed();
+    // SAFETY: zeros are a valid rusage, which is valid for the call.
+    let usage = unsafe {
+        libc::getrusage(libc::RUSAGE_SELF, usage.as_mut_ptr());
+        usage.assume_init()
+    };
+    std::fs::write(memory, format!("{:.1}", usage.ru_maxrss as f64 / 1024.0))?;
+    match report.failures.first() {
+        None => Ok(()),
+        Some(failure) => Err(io::Error::other(failure.to_string())),
+    }
 }
 
 fn dedupe(src: &str, dst: &str, options: DedupeOptions<'_>) -> io::Result<()> {

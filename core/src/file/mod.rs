@@ -19,6 +19,7 @@ pub use dedupe::dedupe_files;
 pub(crate) use entry::Entry;
 pub(crate) use fill::Fill;
 pub(crate) use metadata::{Begun, Original, begin, carry, fails, finish, has_acls};
+pub(crate) use source::open_regular;
 pub use stage::{Stage, StageOptions, stage_open};
 pub use verbs::{FileOptions, clone_file, clone_or_copy_file, copy_file};
 

@@ -22,19 +22,35 @@ pub(crate) struct Looked {
     pub(crate) modified: i128,
     /// When it was made, where the filesystem knows.
     pub(crate) born: i128,
+    /// The mount that it was reached through; since Linux 5.8.
+    pub(crate) mount: Option<u64>,
 }
 
 impl Looked {
     /// At `name` in `dir`, a symbolic link itself; an empty name is `dir`.
     pub(crate) fn at(dir: BorrowedFd<'_>, name: &CStr) -> sys::Result<Looked> {
         let flags = libc::AT_SYMLINK_NOFOLLOW | if name.is_empty() { libc::AT_EMPTY_PATH } else { 0 };
-        match sys::stat::statx(dir, name, flags, libc::STATX_BASIC_STATS | libc::STATX_BTIME) {
+        match sys::stat::statx(
+            dir,
+            name,
+            flags,
+            libc::STATX_BASIC_STATS | libc::STATX_BTIME | libc::STATX_MNT_ID,
+        ) {
             Ok(stat) => Ok(Looked::from(&stat)),
             // Before Linux 4.11, and under container filters that do not know the call.
             Err(Errno(libc::ENOSYS | libc::EPERM)) => {
                 sys::stat::fstatat(dir, name, flags).map(|stat| Looked::from(&stat))
             }
             Err(errno) => Err(errno),
+        }
+    }
+
+    /// Whether it is reached through another mount than `other`. By the device where the kernel does not tell mounts: there a
+    /// btrfs subvolume looks like one.
+    pub(crate) fn is_elsewhere(&self, other: &Looked) -> bool {
+        match (self.mount, other.mount) {
+            (Some(ours), Some(theirs)) => ours != theirs,
+            _ => self.dev != other.dev,
         }
     }
 }
@@ -57,6 +73,7 @@ impl From<&libc::statx> for Looked {
             changed: time(&stat.stx_ctime),
             modified: time(&stat.stx_mtime),
             born: if stat.stx_mask & libc::STATX_BTIME != 0 { time(&stat.stx_btime) } else { 0 },
+            mount: (stat.stx_mask & libc::STATX_MNT_ID != 0).then_some(stat.stx_mnt_id),
         }
     }
 }
@@ -73,6 +90,7 @@ impl From<&libc::stat64> for Looked {
             changed: nanoseconds(stat.st_ctime, stat.st_ctime_nsec),
             modified: nanoseconds(stat.st_mtime, stat.st_mtime_nsec),
             born: 0,
+            mount: None,
         }
     }
 }
@@ -87,6 +105,6 @@ mod tests {
         let file = tempfile::tempfile().unwrap();
         let by_statx = Looked::at(file.as_fd(), c"").unwrap();
         let by_stat = Looked::from(&sys::stat::fstat(file.as_fd()).unwrap());
-        assert_eq!(Looked { born: 0, ..by_statx }, by_stat);
+        assert_eq!(Looked { born: 0, mount: None, ..by_statx }, by_stat);
     }
 }

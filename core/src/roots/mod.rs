@@ -152,8 +152,13 @@ impl Root {
                 let looked = Looked::at(entry.dir(), entry.name()).map_err(path_refusal)?;
                 match looked.kind {
                     libc::S_IFREG => {
-                        let dir = sys::open::openat(entry.dir(), c".", libc::O_PATH | libc::O_DIRECTORY, 0)
-                            .map_err(path_refusal)?;
+                        let open =
+                            |access| sys::open::openat(entry.dir(), c".", access | libc::O_DIRECTORY, 0);
+                        let dir = match open(libc::O_RDONLY) {
+                            Err(Errno(libc::EACCES)) => open(libc::O_PATH),
+                            opened => opened,
+                        };
+                        let dir = dir.map_err(path_refusal)?;
                         Ok(Root { dir, file: Some(entry.name().to_owned()), path })
                     }
                     libc::S_IFLNK => Err(Refusal { errno: libc::ELOOP, reason: Reason::TooManyLinks }),
@@ -179,15 +184,15 @@ impl<V: Visitor> Walk<'_, V> {
     fn one(&mut self, roots: &Roots, root: usize, name: &CStr) -> ControlFlow<()> {
         self.visitor.look()?;
         let dir = roots.roots[root].dir.as_fd();
-        self.file(roots, root, dir, roots.directories.top(root), name, true);
+        let mount = Looked::at(dir, name).ok().and_then(|looked| looked.mount);
+        self.file(roots, root, dir, roots.directories.top(root), name, mount, true);
         ControlFlow::Continue(())
     }
 
     fn everything(&mut self, roots: &mut Roots, root: usize, any_file: bool) -> ControlFlow<()> {
-        let mount = sys::stat::mount(roots.roots[root].dir.as_fd()).ok().flatten();
         let top = roots.directories.top(root);
-        let stat = match Looked::at(roots.roots[root].dir.as_fd(), c"") {
-            Ok(stat) => stat,
+        let at = match Looked::at(roots.roots[root].dir.as_fd(), c"") {
+            Ok(at) => at,
             Err(errno) => {
                 self.visitor.failed(root, roots.roots[root].path.clone(), errno);
                 return ControlFlow::Continue(());
@@ -200,7 +205,7 @@ impl<V: Visitor> Walk<'_, V> {
             if directory != top && !self.visitor.enters(&path) {
                 continue;
             }
-            match self.directory(roots, root, directory, &path, (mount, stat.dev), &mut left, any_file) {
+            match self.directory(roots, root, directory, &path, &at, &mut left, any_file) {
                 Ok(done) => done?,
                 // It is gone since it was listed, or something else has its name.
                 Err(Errno(libc::ENOENT | libc::ELOOP | libc::ENOTDIR)) => self.visitor.vanished(),
@@ -217,18 +222,14 @@ impl<V: Visitor> Walk<'_, V> {
         root: usize,
         directory: Directory,
         path: &Path,
-        (mount, device): (Option<u64>, u64),
+        top: &Looked,
         left: &mut Vec<Directory>,
         any_file: bool,
     ) -> sys::Result<ControlFlow<()>> {
         let dir = beneath::directory(roots.roots[root].dir.as_fd(), path)?;
         let looked = Looked::at(dir.as_fd(), c"")?;
-        let elsewhere = match (mount, sys::stat::mount(dir.as_fd())) {
-            (Some(ours), Ok(Some(its))) => ours != its,
-            // Before Linux 5.8; there a btrfs subvolume looks like a mount.
-            _ => device != looked.dev,
-        };
-        if (elsewhere && !self.cross_mounts) || !self.directories.insert((looked.dev, looked.ino)) {
+        let elsewhere = !self.cross_mounts && looked.is_elsewhere(top);
+        if elsewhere || !self.directories.insert((looked.dev, looked.ino)) {
             return Ok(ControlFlow::Continue(()));
         }
         self.visitor.directory(dir.as_fd(), &looked)?;
@@ -241,12 +242,20 @@ impl<V: Visitor> Walk<'_, V> {
                 match listed.kind {
                     libc::DT_DIR => left.push(roots.directories.add(directory, &listed.name)),
                     libc::DT_REG => {
-                        self.file(roots, root, dir.as_fd(), directory, &listed.name, any_file);
+                        self.file(roots, root, dir.as_fd(), directory, &listed.name, looked.mount, any_file);
                     }
                     libc::DT_UNKNOWN => match Looked::at(dir.as_fd(), &listed.name).map(|looked| looked.kind)
                     {
                         Ok(libc::S_IFDIR) => left.push(roots.directories.add(directory, &listed.name)),
-                        _ => self.file(roots, root, dir.as_fd(), directory, &listed.name, any_file),
+                        _ => self.file(
+                            roots,
+                            root,
+                            dir.as_fd(),
+                            directory,
+                            &listed.name,
+                            looked.mount,
+                            any_file,
+                        ),
                     },
                     _ => {}
                 }
@@ -255,6 +264,7 @@ impl<V: Visitor> Walk<'_, V> {
         Ok(ControlFlow::Continue(()))
     }
 
+    #[expect(clippy::too_many_arguments, reason = "what a file is found by")]
     fn file(
         &mut self,
         roots: &Roots,
@@ -262,6 +272,7 @@ impl<V: Visitor> Walk<'_, V> {
         dir: BorrowedFd<'_>,
         directory: Directory,
         name: &CStr,
+        mount: Option<u64>,
         remember: bool,
     ) {
         let looked = match Looked::at(dir, name) {
@@ -271,6 +282,10 @@ impl<V: Visitor> Walk<'_, V> {
             Err(Errno(libc::ENOENT)) => return self.visitor.vanished(),
             Err(errno) => return self.visitor.failed(root, roots.path(directory, name), errno),
         };
+        // A file may be a mount too. Without the mounts' numbers it is not seen: on an overlay each layer has its device.
+        if !self.cross_mounts && looked.mount.is_some() && looked.mount != mount {
+            return;
+        }
         let found = Found { root, dir, directory, name, looked: &looked, roots };
         if (remember || looked.is_linked) && !self.files.insert((looked.dev, looked.ino)) {
             return self.visitor.again(found);

@@ -42,6 +42,12 @@ pub(crate) fn will_need(fd: BorrowedFd<'_>, offset: u64, len: u64) -> Result<()>
     advise(fd, offset, len, libc::POSIX_FADV_WILLNEED)
 }
 
+/// Whether what is read by this descriptor is read alone, with nothing ahead of it.
+pub(crate) fn read_randomly(fd: BorrowedFd<'_>, alone: bool) {
+    // It cannot fail for a regular file; and if it did, nothing but time is lost.
+    advise(fd, 0, 0, if alone { libc::POSIX_FADV_RANDOM } else { libc::POSIX_FADV_NORMAL }).ok();
+}
+
 /// Takes whole clean pages of the range out of the page cache, those that no program has mapped.
 pub(crate) fn drop_pages(fd: BorrowedFd<'_>, offset: u64, len: u64) -> Result<()> {
     advise(fd, offset, len, libc::POSIX_FADV_DONTNEED)

@@ -34,6 +34,12 @@ pub(crate) fn fstatfs(fd: BorrowedFd<'_>) -> Result<libc::statfs64> {
     }
 }
 
+/// The number that statfs(2) has for the filesystem; libc keeps its parts to itself.
+pub(crate) fn fsid(fs: &libc::statfs64) -> u64 {
+    // SAFETY: an `fsid_t` is two ints, which are valid as any eight bytes.
+    unsafe { std::mem::transmute(fs.f_fsid) }
+}
+
 /// The descriptor's access mode and status flags (open(2)).
 pub(crate) fn status_flags(fd: BorrowedFd<'_>) -> Result<libc::c_int> {
     // SAFETY: F_GETFL takes no argument.

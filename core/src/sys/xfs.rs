@@ -52,10 +52,12 @@ pub(crate) fn exchange_range(
     Ok(())
 }
 
-/// `struct xfs_fsop_geom`, of which only the flags are used here.
+/// `struct xfs_fsop_geom`, of which only the UUID and the flags are used here.
 #[repr(C)]
 struct Geometry {
-    before: [u8; 92],
+    before: [u8; 64],
+    uuid: [u8; 16],
+    between: [u8; 12],
     flags: u32,
     rest: [u8; 160],
 }
@@ -67,8 +69,18 @@ pub(crate) const CAN_EXCHANGE: u32 = 1 << 24;
 
 /// What the filesystem was made with.
 pub(crate) fn geometry_flags(fd: BorrowedFd<'_>) -> Result<u32> {
-    let mut geometry = Geometry { before: [0; 92], flags: 0, rest: [0; 160] };
+    Ok(geometry(fd)?.flags)
+}
+
+/// The filesystem's UUID.
+pub(crate) fn uuid(fd: BorrowedFd<'_>) -> Result<[u8; 16]> {
+    Ok(geometry(fd)?.uuid)
+}
+
+fn geometry(fd: BorrowedFd<'_>) -> Result<Geometry> {
+    let mut geometry =
+        Geometry { before: [0; 64], uuid: [0; 16], between: [0; 12], flags: 0, rest: [0; 160] };
     // SAFETY: XFS_IOC_FSGEOMETRY writes one `xfs_fsop_geom` of 256 bytes.
     check(unsafe { libc::ioctl(fd.as_raw_fd(), XFS_IOC_FSGEOMETRY, &mut geometry) })?;
-    Ok(geometry.flags)
+    Ok(geometry)
 }

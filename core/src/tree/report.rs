@@ -31,8 +31,8 @@ pub struct TreeReport {
 #[error("{}: {error}", path.display())]
 #[non_exhaustive]
 pub struct TreeFailure {
-    /// The path beneath the source; empty for the tree itself, or the destination. Of `usage` the path with that of the
-    /// root; empty for the call as a whole.
+    /// The path beneath the source; empty for the tree itself, or the destination. Of `usage` and `dedupe_tree` the path with that
+    /// of the root; empty for the call as a whole.
     pub path: PathBuf,
     /// Why.
     pub error: Error,

@@ -9,8 +9,9 @@ many bytes went which way. probe() tells beforehand what works; extents() and sh
 
 copy_file(), clone_file(), clone_or_copy_file() and dedupe_files() do the same with whole files by their paths:
 a new file appears under its name whole or not at all. stage() is a file that the program fills itself, and that
-is published in the same way. copy_tree(), clone_tree() and clone_or_copy_tree() do it with whole directories. usage() says how much directories
-take up, what they share, and what deleting one would free.
+is published in the same way. copy_tree(), clone_tree() and clone_or_copy_tree() do it with whole directories.
+dedupe_tree() finds equal files in directories and makes them share. usage() says how much directories take up, what
+they share, and what deleting one would free.
 
 Files are ints or objects with fileno(). They are never closed, repositioned or duplicated, and nothing
 opens them again, so that POSIX locks stay. Do not close one in another thread while a verb works on it.
@@ -25,6 +26,7 @@ from xtent._xtent import (
     Capabilities,
     DedupeResult,
     DedupeStatus,
+    DedupeTreeReport,
     Destination,
     Extent,
     ExtentFlags,
@@ -48,6 +50,7 @@ from xtent._xtent import (
     copy_tree,
     dedupe_files,
     dedupe_range,
+    dedupe_tree,
     extents,
     probe,
     shared_bytes,
@@ -60,6 +63,7 @@ __all__ = [
     "Capabilities",
     "DedupeResult",
     "DedupeStatus",
+    "DedupeTreeReport",
     "Destination",
     "Extent",
     "ExtentFlags",
@@ -83,6 +87,7 @@ __all__ = [
     "copy_tree",
     "dedupe_files",
     "dedupe_range",
+    "dedupe_tree",
     "extents",
     "probe",
     "shared_bytes",

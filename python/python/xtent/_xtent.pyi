@@ -1,7 +1,7 @@
 """The extension module. Import its names from xtent."""
 
 import enum
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
 from typing import ClassVar, Literal, TypeAlias, final
 
@@ -12,6 +12,7 @@ __all__ = [
     "Capabilities",
     "DedupeResult",
     "DedupeStatus",
+    "DedupeTreeReport",
     "Destination",
     "Extent",
     "ExtentFlags",
@@ -35,6 +36,7 @@ __all__ = [
     "copy_tree",
     "dedupe_files",
     "dedupe_range",
+    "dedupe_tree",
     "extents",
     "probe",
     "shared_bytes",
@@ -151,6 +153,14 @@ class Reason(enum.Enum):
     """Something on a path is no directory."""
     INSIDE_SOURCE = 45
     """The destination lies inside of the source."""
+    INDEX_DAMAGED = 46
+    """The index is damaged."""
+    INDEX_FOREIGN = 47
+    """The file is no index of this library."""
+    INDEX_NEWER = 48
+    """The index was made by a newer version of this library."""
+    INDEX_IN_USE = 49
+    """Another run uses the index."""
     ROOT_IN_ROOT = 50
     """A root lies in another one, or is the same."""
     GONE = 53
@@ -321,7 +331,7 @@ class Stage:
 
 @final
 class TreeFailure:
-    """What is missing in a tree that was made with keep_going, or in the numbers of usage()."""
+    """What is missing in a tree that was made with keep_going, in the numbers of usage(), or undone by dedupe_tree()."""
 
     __match_args__: ClassVar[tuple[str, str, str]]
 
@@ -477,6 +487,73 @@ class UsageReport:
     def __hash__(self) -> int: ...
     def __eq__(self, other: object, /) -> bool: ...
     def __reduce__(self) -> tuple[type[UsageReport], tuple[object, ...]]: ...
+
+@final
+class DedupeTreeReport:
+    """What dedupe_tree() did. Amounts are bytes where nothing else is said."""
+
+    __match_args__: ClassVar[tuple[str, str, str, str, str, str, str, str, str, str, str, str, str]]
+
+    def __new__(
+        cls,
+        files: int = 0,
+        directories: int = 0,
+        links: int = 0,
+        candidates: int = 0,
+        known: int = 0,
+        read: int = 0,
+        deduped: int = 0,
+        shared: int = 0,
+        already_shared: int = 0,
+        unmeasured: int = 0,
+        estimate: int = 0,
+        vanished: int = 0,
+        failures: Iterable[TreeFailure] = ...,
+    ) -> DedupeTreeReport: ...
+    @property
+    def files(self) -> int:
+        """Regular files that the filters let pass, each once."""
+    @property
+    def directories(self) -> int:
+        """Directories that were walked."""
+    @property
+    def links(self) -> int:
+        """Further names of files: hard links, and roots that overlap."""
+    @property
+    def candidates(self) -> int:
+        """Files of a size that another one of the same filesystem has."""
+    @property
+    def known(self) -> int:
+        """Candidates of which the index knew that nothing is to be done: they were not even opened."""
+    @property
+    def read(self) -> int:
+        """What was read to tell candidates apart, before the kernel compared what was left."""
+    @property
+    def deduped(self) -> int:
+        """Files that are equal to another one, and came to share all their blocks with it."""
+    @property
+    def shared(self) -> int:
+        """What shares another file's blocks now and did not before, by the files' extent maps. Of files that
+        shared their blocks among themselves before, all are counted; of one that the kernel found to differ, what
+        comes before the difference."""
+    @property
+    def already_shared(self) -> int:
+        """What of candidates shared another one's blocks before the call. What is known is not counted."""
+    @property
+    def unmeasured(self) -> int:
+        """Files whose extent maps could not tell how much they share."""
+    @property
+    def estimate(self) -> int:
+        """With dry_run an estimate of what shared would be."""
+    @property
+    def vanished(self) -> int:
+        """Files that were gone, or not what they were when they were listed."""
+    @property
+    def failures(self) -> tuple[TreeFailure, ...]:
+        """What failed; paths are those of the roots and beneath."""
+    def __hash__(self) -> int: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    def __reduce__(self) -> tuple[type[DedupeTreeReport], tuple[object, ...]]: ...
 
 @final
 class DedupeResult:
@@ -985,6 +1062,51 @@ def stage(
 
     Raises OSError, with the attributes reason and report: FileExistsError without replace, and what is wrong
     with the path or from making a file in the directory.
+    """
+
+def dedupe_tree(
+    roots: Iterable[StrOrBytesPath | FileDescriptorLike],
+    *,
+    dry_run: bool = False,
+    min_size: int = 0,
+    include: Sequence[str] = ...,
+    exclude: Sequence[str] = ...,
+    cross_mounts: bool = False,
+    cache: Literal["keep", "neutral"] = "keep",
+    threads: int = 0,
+    index: StrOrBytesPath | None = None,
+    rebuild: bool = False,
+    dir_fd: FileDescriptorLike | None = None,
+    progress: Callable[[int, int | None], object] | None = None,
+) -> DedupeTreeReport:
+    """Make equal files share their blocks: all that lie beneath the directories, or are the files, of roots.
+
+    roots are paths, relative to dir_fd where it is given, or directories that are open: ints or objects with fileno().
+    What is equal the kernel decides, as for dedupe_range(), under both files' locks: contents never change, by no
+    outcome and whoever writes meanwhile. Times stay as they are.
+
+    Each file counts once, however many names and roots lead to it. Symbolic links are not followed, and what is no
+    regular file is passed over. Only files of one filesystem share; what is mounted beneath a root is left out, unless
+    cross_mounts is set.
+
+    dry_run shares nothing, and estimates what would be shared: files of more than 128 KiB are taken for equal where
+    samples of them are. Files of fewer than min_size bytes are left alone. include are patterns of which a file must match
+    one, where there are any, and exclude those of files, and of directories with all in them, that are left out: "*", "?",
+    "[...]", "{a,b}", and "**" for any number of directories. A pattern without a slash is one of names, at any depth, and
+    one with a slash that of a whole path beneath its root. cache is that of dedupe_range(). threads says how many work at
+    it; 0 is one for each processor, and no more than 8 do.
+
+    index is a file that remembers what was found, made where there is none: the next call reads and opens only files that
+    changed, by their size and times, and those that have one of these for their equal. It is used by one call at a time,
+    and does not decide what is equal. rebuild puts a new one in the place of what is damaged, newer, or no index at all.
+
+    A file that fails is in report.failures, and the others go on. progress is called with the files and the bytes that are
+    done. An exception from it, or KeyboardInterrupt, ends the call; what was shared stays shared.
+
+    Raises OSError of the subclass for its errno, with the attributes reason and report, and the path of the root or the
+    index as filename: where a root cannot be opened; EOPNOTSUPP a root's filesystem cannot share, or is not known to
+    compare; EINVAL a pattern is none; and of the index EBUSY INDEX_IN_USE, EUCLEAN INDEX_DAMAGED, EINVAL INDEX_FOREIGN,
+    EOPNOTSUPP INDEX_NEWER.
     """
 
 def usage(

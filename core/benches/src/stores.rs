@@ -1,0 +1,243 @@
+//! Many files, half of which are equal to another one.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::rc::Rc;
+
+use xtent_tests::{cool, pattern};
+
+use crate::arguments::Arguments;
+use crate::copy::settle;
+use crate::process::{exists, program};
+use crate::scenario::{Contender, Entry, Scenario};
+
+/// So many, in directories of 100, of 4 to 60 KiB, 1.6 GiB in all; each of the second half is equal to one of the first.
+const FILES: usize = 50_000;
+
+pub(crate) fn entries() -> Vec<Entry> {
+    ["xfs", "btrfs"].into_iter().flat_map(|fs| [first(fs), again(fs)]).collect()
+}
+
+struct Store {
+    root: PathBuf,
+    index: PathBuf,
+    /// Where the program says how much memory it took.
+    memory: PathBuf,
+}
+
+fn size(i: usize) -> usize {
+    // Every size there is, in no order: many have one that is not equal.
+    (4 << 10) + i % (FILES / 2) * 7919 % (56 << 10)
+}
+
+impl Store {
+    fn new(dir: &Path) -> Rc<Store> {
+        let [root, index, memory] = ["store", "index", "memory"].map(|name| dir.join(name));
+        Rc::new(Store { root, index, memory })
+    }
+
+    /// Makes it anew, with nothing shared and nothing in the page cache. What the inodes say stays in memory, for all alike.
+    fn make(&self) {
+        if self.root.exists() {
+            fs::remove_dir_all(&self.root).expect("removed");
+        }
+        fs::remove_file(&self.index).ok();
+        for i in 0..FILES {
+            let path = path(&self.root, i);
+            if i % 100 == 0 {
+                fs::create_dir_all(path.parent().expect("a directory")).expect("a directory");
+            }
+            fs::write(path, pattern((i % (FILES / 2)) as u64, size(i))).expect("room");
+        }
+        self.cool();
+    }
+
+    fn cool(&self) {
+        settle(&self.root);
+        for i in 0..FILES {
+            cool(&File::open(path(&self.root, i)).expect("a file"));
+        }
+    }
+
+    /// What there is to be freed, in blocks of 4 KiB.
+    fn double(&self) -> u64 {
+        (FILES / 2..FILES).map(|i| size(i).div_ceil(4096) as u64 * 4096).sum()
+    }
+
+    fn free(&self) -> u64 {
+        settle(&self.root);
+        let dir = File::open(&self.root).expect("a directory");
+        let mut stat = std::mem::MaybeUninit::<libc::statvfs>::zeroed();
+        // SAFETY: zeros are a valid statvfs, which is valid for the call.
+        let stat = unsafe {
+            assert_eq!(libc::fstatvfs(dir.as_raw_fd(), stat.as_mut_ptr()), 0, "fstatvfs");
+            stat.assume_init()
+        };
+        stat.f_bfree * stat.f_frsize
+    }
+
+    /// One that has to free all of it. What the others leave out is said below the table.
+    fn contender(self: &Rc<Self>, name: &str, command: impl Fn(&Store) -> Command + 'static) -> Contender {
+        let (run, prepared, checked) = (self.clone(), self.clone(), self.clone());
+        let before = Rc::new(std::cell::Cell::new(0));
+        let free = before.clone();
+        Contender::process(name, move || command(&run))
+            .prepare(move || {
+                prepared.make();
+                before.set(prepared.free());
+            })
+            .check(move || {
+                let (freed, all) = (checked.free().saturating_sub(free.get()), checked.double());
+                let mib = |bytes| bytes >> 20;
+                // The filesystem's own metadata come and go.
+                if freed + all / 50 >= all {
+                    Ok(())
+                } else {
+                    Err(format!("it freed {} of {} MiB", mib(freed), mib(all)))
+                }
+            })
+    }
+
+    fn ours(self: &Rc<Self>, name: &str, with_index: bool) -> Contender {
+        let told = self.clone();
+        self.contender(name, move |store| store.program(with_index)).quantity(
+            "peak MiB",
+            Some(64.0),
+            move || {
+                fs::read_to_string(&told.memory).ok().and_then(|mib| mib.parse().ok()).unwrap_or(f64::NAN)
+            },
+        )
+    }
+
+    fn program(&self, with_index: bool) -> Command {
+        let mut command = program("dedupe-tree");
+        command.arg(&self.root).arg(&self.memory);
+        if with_index {
+            command.arg(&self.index);
+        }
+        command
+    }
+}
+
+fn path(root: &Path, i: usize) -> PathBuf {
+    root.join(format!("{}/{}/{i}", i / 5000, i / 100))
+}
+
+fn peer(name: &str, arguments: &[&str], store: &Store) -> Command {
+    let mut command = Command::new(name);
+    command.args(arguments).arg(&store.root);
+    command
+}
+
+fn first(fs: &'static str) -> Entry {
+    Entry::new(format!("store {fs}"), &[fs], move |_: &Arguments, dirs| {
+        let store = Store::new(dirs[0]);
+        let mut contenders = vec![store.ours("xtent", false), store.ours("xtent, with a new index", true)];
+        if exists("jdupes") {
+            let jdupes = store.contender("jdupes -r -B", |store| peer("jdupes", &["-q", "-r", "-B"], store));
+            contenders.push(Contender { target: Some(0.7), ..jdupes });
+        }
+        if exists("duperemove") {
+            contenders.push(
+                store.contender("duperemove -r -d", |store| peer("duperemove", &["-q", "-r", "-d"], store)),
+            );
+        }
+        if exists("fclones") {
+            contenders.push(store.contender("fclones group, dedupe", |store| {
+                let mut command = Command::new("sh");
+                command.args(["-c", "fclones group \"$1\" | fclones dedupe", "sh"]).arg(&store.root);
+                command
+            }));
+        }
+        if exists("rmlint") {
+            contenders.push(store.contender("rmlint -c sh:reflink", |store| {
+                let mut command = Command::new("sh");
+                let script =
+                    "cd \"$1\" && rmlint -T df -c sh:reflink -o sh:../rmlint.sh . && sh ../rmlint.sh -d -q";
+                command.args(["-c", script, "sh"]).arg(&store.root);
+                command
+            }));
+        }
+        let (run, prepared) = (store.clone(), store.clone());
+        let bound = Contender::process("bound: reading the candidates, 2 processes", move || {
+            let mut command = program("read-candidates");
+            command.arg(&run.root);
+            command
+        });
+        contenders.push(Contender { target: Some(1.5), ..bound.prepare(move || prepared.make()) });
+        Scenario {
+            about: format!("{FILES} files, half of them double, not in the page cache"),
+            rounds: 5,
+            contenders,
+        }
+    })
+}
+
+fn again(fs: &'static str) -> Entry {
+    Entry::new(format!("store again {fs}"), &[fs], move |_: &Arguments, dirs| {
+        let store = Store::new(dirs[0]);
+        store.make();
+        // What an index remembers is older than the tick of the clock: writing it all took longer.
+        crate::process::timed(store.program(true));
+        let (run, cooled) = (store.clone(), store.clone());
+        let again = Contender::process("xtent, with the index", move || run.program(true));
+        let mut contenders = vec![again.prepare(move || cooled.cool())];
+        let (run, cooled) = (store.clone(), store.clone());
+        let without = Contender::process("xtent, without one", move || run.program(false));
+        contenders.push(without.prepare(move || cooled.cool()));
+        let first = store.ours("the first run", true);
+        contenders.push(Contender { target: Some(0.1), quantity: None, ..first });
+        Scenario {
+            about: format!("{FILES} files, all of which share what they can already; not in the page cache"),
+            rounds: 5,
+            contenders,
+        }
+    })
+}
+
+/// The bound: all files of which there is another one of the same size, read once, by two processes.
+pub(crate) fn read_candidates(root: &Path) -> io::Result<()> {
+    let mut sizes = std::collections::HashMap::<u64, Vec<PathBuf>>::new();
+    let mut left = vec![root.to_owned()];
+    while let Some(dir) = left.pop() {
+        for entry in fs::read_dir(dir)? {
+            let entry = entry?;
+            match entry.file_type()?.is_dir() {
+                true => left.push(entry.path()),
+                false => sizes.entry(entry.metadata()?.size()).or_default().push(entry.path()),
+            }
+        }
+    }
+    let mut candidates: Vec<PathBuf> = sizes.into_values().filter(|some| some.len() > 1).flatten().collect();
+    candidates.sort();
+    let mut halves = Vec::new();
+    for part in candidates.chunks(candidates.len().div_ceil(2).max(1)) {
+        // SAFETY: this process has one thread.
+        match unsafe { libc::fork() } {
+            -1 => return Err(io::Error::last_os_error()),
+            0 => {
+                let mut buffer = vec![0; 1 << 20];
+                let read = |path: &PathBuf| -> io::Result<()> {
+                    let mut file = File::open(path)?;
+                    while io::Read::read(&mut file, &mut buffer)? > 0 {}
+                    Ok(())
+                };
+                let done = part.iter().try_for_each(read);
+                std::process::exit(i32::from(done.is_err()));
+            }
+            child => halves.push(child),
+        }
+    }
+    for child in halves {
+        let mut status = 0;
+        // SAFETY: the number is that of a child, and `status` is valid for the call.
+        if unsafe { libc::waitpid(child, &mut status, 0) } != child || status != 0 {
+            return Err(io::Error::other("a process failed"));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,592 @@
+//! Many files at once: what comes to be shared of a store, and that nothing else changes.
+
+use std::fs::{self, File};
+use std::io;
+use std::ops::ControlFlow;
+use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use xtent::{At, Cache, Control, DedupeTreeOptions, DedupeTreeReport, Reason, TreeFailure, dedupe_tree};
+use xtent_tests::{
+    Filesystem, allocated, as_user, cool, fs, pattern, resident_bytes, scratch, shared_with, skip, write_file,
+};
+
+/// Those that share blocks.
+fn everywhere(test: &str, check: impl Fn(&Filesystem)) {
+    for name in ["xfs", "btrfs"] {
+        match fs(name) {
+            Some(fs) => check(fs),
+            None => skip(&format!("{test}/{name}"), "there is none"),
+        }
+    }
+}
+
+fn dedupe(root: &Path, options: DedupeTreeOptions<'_>) -> Result<DedupeTreeReport, TreeFailure> {
+    dedupe_tree(&[At::from(root)], options)
+}
+
+fn run(root: &Path, options: DedupeTreeOptions<'_>) -> DedupeTreeReport {
+    let report = dedupe(root, options).expect("a report");
+    assert_eq!(report.failures, []);
+    report
+}
+
+fn write(path: &Path, bytes: &[u8]) {
+    fs::create_dir_all(path.parent().expect("a directory")).expect("directories");
+    write_file(path, bytes).expect("a file").sync_all().expect("sync");
+}
+
+fn shares_all(a: &Path, b: &Path) -> bool {
+    let len = fs::metadata(a).expect("a file").len().next_multiple_of(4096);
+    shared_with(a, b).expect("maps") == len
+}
+
+/// What every file below has, by its path.
+fn contents(root: &Path) -> Vec<(PathBuf, Vec<u8>, (i64, i64))> {
+    let mut all = Vec::new();
+    let mut left = vec![root.to_owned()];
+    while let Some(dir) = left.pop() {
+        for entry in fs::read_dir(dir).expect("a directory") {
+            let path = entry.expect("an entry").path();
+            let stat = fs::symlink_metadata(&path).expect("a look");
+            if stat.is_dir() {
+                left.push(path);
+            } else if stat.is_file() {
+                let bytes = fs::read(&path).expect("the bytes");
+                all.push((path, bytes, (stat.mtime(), stat.mtime_nsec())));
+            }
+        }
+    }
+    all.sort();
+    all
+}
+
+/// Waits until what was written last is no longer as young as the clock's tick, so that an index remembers it.
+fn grow_old(root: &Path) {
+    let newest = |root: &Path| {
+        let mut newest = 0;
+        let mut left = vec![root.to_owned()];
+        while let Some(path) = left.pop() {
+            let stat = fs::symlink_metadata(&path).expect("a look");
+            newest = newest.max(i128::from(stat.ctime()) * 1_000_000_000 + i128::from(stat.ctime_nsec()));
+            if stat.is_dir() {
+                left.extend(fs::read_dir(path).expect("a directory").map(|entry| entry.expect("one").path()));
+            }
+        }
+        newest
+    };
+    let newest = newest(root);
+    loop {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("a time");
+        if now.as_nanos() as i128 > newest + 200_000_000 {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn what_is_equal_comes_to_share_and_nothing_else_changes() {
+    everywhere("what_is_equal_comes_to_share_and_nothing_else_changes", |fs| {
+        let dir = scratch(fs);
+        let at = |name: &str| dir.path().join(name);
+        let small = pattern(1, 20_000);
+        let large = pattern(2, (3 << 20) + 77);
+        let mut other = large.clone();
+        other[1_234_567] ^= 1;
+        for name in ["a/small", "a/b/small too", "c/small again"] {
+            write(&at(name), &small);
+        }
+        for name in ["large", "a/large", "c/d/large"] {
+            write(&at(name), &large);
+        }
+        write(&at("c/other"), &other);
+        write(&at("single"), &pattern(3, 54_321));
+        write(&at("c/as long as small"), &pattern(4, 20_000));
+        fs::hard_link(at("a/small"), at("c/linked")).expect("a link");
+        symlink(at("large"), at("link")).expect("a link");
+        fs::write(at("empty"), "").expect("a file");
+        fs::write(at("empty too"), "").expect("a file");
+        assert!(std::process::Command::new("mkfifo").arg(at("fifo")).status().expect("mkfifo").success());
+        let before = contents(dir.path());
+
+        let dry = run(dir.path(), DedupeTreeOptions::new().dry_run(true));
+        assert_eq!((dry.shared, dry.deduped), (0, 0), "{fs}");
+        let three_large = 3 * (3 << 20) as u64;
+        assert!(dry.estimate >= 40_000 && dry.estimate < 60_000 + three_large + 9 * 4096, "{fs}: {dry:?}");
+        assert!(!shares_all(&at("large"), &at("a/large")));
+
+        let report = run(dir.path(), DedupeTreeOptions::new());
+        assert_eq!((report.files, report.links, report.candidates), (9, 1, 8), "{fs}");
+        assert_eq!(report.deduped, 4, "{fs}: {report:?}");
+        // Of the one that differs what comes before is shared, too.
+        let before_difference = 1_234_567 / 4096 * 4096;
+        assert_eq!(report.shared, 2 * 20_000 + 2 * large.len() as u64 + before_difference, "{fs}");
+        for [a, b] in [
+            ["a/small", "a/b/small too"],
+            ["a/small", "c/small again"],
+            ["large", "a/large"],
+            ["large", "c/d/large"],
+        ] {
+            assert!(shares_all(&at(a), &at(b)), "{fs}: {a} and {b}");
+        }
+        assert_eq!(shared_with(&at("a/small"), &at("c/as long as small")).expect("maps"), 0);
+        assert_eq!(contents(dir.path()), before, "{fs}");
+
+        let again = run(dir.path(), DedupeTreeOptions::new());
+        assert_eq!((again.shared, again.deduped), (0, 0), "{fs}: {again:?}");
+        assert!(again.already_shared >= report.shared, "{fs}: {again:?}");
+        // One of each class, and of the large ones samples alone.
+        assert!(again.read <= 2 * 20_000 + 2 * (64 << 10), "{fs}: {again:?}");
+    });
+}
+
+#[test]
+fn filters_and_roots() {
+    everywhere("filters_and_roots", |fs| {
+        let dir = scratch(fs);
+        let at = |name: &str| dir.path().join(name);
+        for name in ["a/x.iso", "b/y.iso", "b/tmp/z.iso", "c.txt"] {
+            write(&at(name), &pattern(1, 8192));
+        }
+        for name in ["a/s", "b/s"] {
+            write(&at(name), &pattern(2, 4096));
+        }
+        let options = || DedupeTreeOptions::new().dry_run(true);
+        let candidates = |options: DedupeTreeOptions<'_>| run(dir.path(), options).candidates;
+        assert_eq!(candidates(options()), 6);
+        assert_eq!(candidates(options().min_size(4097)), 4);
+        assert_eq!(candidates(options().include(&["*.iso"])), 3);
+        assert_eq!(candidates(options().include(&["*.iso"]).exclude(&["tmp"])), 2);
+        assert_eq!(candidates(options().exclude(&["b/**"])), 2);
+        let refused = dedupe(dir.path(), options().include(&["["])).expect_err("no pattern").error;
+        assert_eq!((refused.errno, refused.reason), (libc::EINVAL, Reason::InvalidArgument));
+
+        let (a, whole, file) = (at("a"), dir.path(), at("c.txt"));
+        let roots = [At::from(&file), At::from(&a), At::from(whole), At::from(&a)];
+        let report = dedupe_tree(&roots, options()).expect("a report");
+        assert_eq!((report.files, report.candidates), (6, 6), "{fs}: {report:?}");
+        let nothing = at("nothing");
+        let failure = dedupe_tree(&[At::from(&a), At::from(&nothing)], options()).expect_err("no root");
+        assert_eq!((failure.path.as_path(), failure.error.errno), (nothing.as_path(), libc::ENOENT));
+    });
+}
+
+#[test]
+fn a_filesystem_that_shares_nothing_is_refused() {
+    for name in ["ext4", "tmpfs"] {
+        let Some(fs) = fs(name) else {
+            skip(&format!("a_filesystem_that_shares_nothing_is_refused/{name}"), "there is none");
+            continue;
+        };
+        let dir = scratch(fs);
+        let failure = dedupe(dir.path(), DedupeTreeOptions::new()).expect_err("it cannot");
+        assert_eq!(failure.path, dir.path());
+        assert_eq!((failure.error.errno, failure.error.reason), (libc::EOPNOTSUPP, Reason::FilesystemCannot));
+    }
+    let Some(fs) = fs("xfs-noreflink") else {
+        return skip("a_filesystem_that_shares_nothing_is_refused/xfs-noreflink", "there is none");
+    };
+    let dir = scratch(fs);
+    for i in 0..4 {
+        write(&dir.path().join(format!("{i}")), &pattern(1, 8192));
+        write(&dir.path().join(format!("s{i}")), &pattern(2, 4096));
+    }
+    let report = dedupe(dir.path(), DedupeTreeOptions::new().threads(1)).expect("a report");
+    assert_eq!(report.failures.len(), 1, "said once: {report:?}");
+    assert_eq!(report.failures[0].error.errno, libc::EOPNOTSUPP);
+}
+
+#[test]
+fn files_that_have_nothing_to_share() {
+    everywhere("files_that_have_nothing_to_share", |fs| {
+        let dir = scratch(fs);
+        let at = |name: &str| dir.path().join(name);
+        for name in ["hole", "hole too"] {
+            File::create_new(at(name)).expect("a file").set_len(1 << 20).expect("size");
+        }
+        for name in ["tiny", "tiny too"] {
+            write(&at(name), b"a few bytes");
+        }
+        // Zeros that were written, as long as the holes: a hole is not filled, the zeros go.
+        write(&at("zeros"), &vec![0; 1 << 20]);
+        let island = |name: &str| {
+            let file = File::create_new(at(name)).expect("a file");
+            file.set_len(4 << 20).expect("size");
+            file.write_all_at(&pattern(7, 65_536), 2 << 20).expect("an island");
+            file.sync_all().expect("sync");
+        };
+        island("sparse");
+        island("sparse too");
+        let before = contents(dir.path());
+        run(dir.path(), DedupeTreeOptions::new());
+        assert_eq!(contents(dir.path()), before, "{fs}");
+        assert_eq!(allocated(&at("hole")).expect("a look"), 0, "{fs}");
+        assert!(allocated(&at("sparse too")).expect("a look") <= 2 * 65_536, "{fs}");
+        assert_eq!(shared_with(&at("sparse"), &at("sparse too")).expect("maps"), 65_536, "{fs}");
+    });
+}
+
+#[test]
+fn many_that_differ_late_are_told_apart_by_digests() {
+    everywhere("many_that_differ_late_are_told_apart_by_digests", |fs| {
+        let dir = scratch(fs);
+        let size = 1 << 20;
+        // Twelve of six kinds, all equal in what is sampled.
+        for i in 0..12usize {
+            let mut bytes = pattern(1, size);
+            bytes[200_000 + i / 2] ^= 0xff;
+            write(&dir.path().join(format!("{i}")), &bytes);
+        }
+        let report = run(dir.path(), DedupeTreeOptions::new());
+        // What comes before the difference is shared with the first one, by all.
+        let before_difference = 200_000 / 4096 * 4096;
+        let shared = 6 * size as u64 + 5 * before_difference;
+        assert_eq!((report.deduped, report.shared), (6, shared), "{fs}: {report:?}");
+        // Each of the ten that are left after the first comparison, once.
+        assert_eq!(report.read, 12 * (64 << 10) + 10 * size as u64, "{fs}");
+        let at = |i: usize| dir.path().join(format!("{i}"));
+        assert!((0..12).step_by(2).all(|i| shares_all(&at(i), &at(i + 1))));
+        assert_eq!(shared_with(&at(0), &at(2)).expect("maps"), before_difference, "{fs}");
+    });
+}
+
+#[test]
+fn more_files_than_are_held_open() {
+    everywhere("more_files_than_are_held_open", |fs| {
+        let dir = scratch(fs);
+        for i in 0..300u64 {
+            write(&dir.path().join(format!("{}/{i}", i % 7)), &pattern(i % 3, 5000));
+        }
+        for threads in [1, 3] {
+            let report = run(dir.path(), DedupeTreeOptions::new().threads(threads).dry_run(threads == 1));
+            let all = 297 * 5000;
+            match threads {
+                1 => assert!(report.estimate >= all, "{fs}: {report:?}"),
+                _ => assert_eq!((report.deduped, report.shared), (297, all), "{fs}: {report:?}"),
+            }
+        }
+    });
+}
+
+#[test]
+fn a_file_that_fails_is_listed_and_the_others_go_on() {
+    // SAFETY: takes nothing.
+    if unsafe { libc::geteuid() } != 0 {
+        return skip(
+            "a_file_that_fails_is_listed_and_the_others_go_on",
+            "only root can become somebody else",
+        );
+    }
+    everywhere("a_file_that_fails_is_listed_and_the_others_go_on", |fs| {
+        let dir = scratch(fs);
+        let at = |name: &str| dir.path().join(name);
+        for name in ["secret", "a", "b", "locked/c"] {
+            write(&at(name), &pattern(1, 10_000));
+            std::os::unix::fs::chown(at(name), Some(1234), None).expect("chown");
+        }
+        fs::set_permissions(at("secret"), fs::Permissions::from_mode(0o0)).expect("chmod");
+        fs::set_permissions(at("locked"), fs::Permissions::from_mode(0o0)).expect("chmod");
+        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).expect("chmod");
+        let report = as_user(1234, || dedupe(dir.path(), DedupeTreeOptions::new()))
+            .expect("a person")
+            .expect("a report");
+        assert_eq!((report.deduped, report.shared), (1, 10_000), "{fs}: {report:?}");
+        let mut failed: Vec<_> =
+            report.failures.iter().map(|f| (f.path.clone(), f.error.errno, f.error.reason)).collect();
+        failed.sort_by(|a, b| a.0.cmp(&b.0));
+        let denied = |name: &str| (at(name), libc::EACCES, Reason::Permission);
+        assert_eq!(failed, [denied("locked"), denied("secret")], "{fs}");
+    });
+}
+
+#[test]
+fn a_run_may_be_cancelled_and_goes_on_the_next_time() {
+    everywhere("a_run_may_be_cancelled_and_goes_on_the_next_time", |fs| {
+        let dir = scratch(fs);
+        for i in 0..40u64 {
+            write(&dir.path().join(format!("{i}")), &pattern(i % 2, 40_000 + (i as usize / 4) * 5000));
+        }
+        let before = contents(dir.path());
+        let mut files = 0;
+        let mut progress = |done: u64, _bytes: u64| {
+            files = done;
+            if done >= 8 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        };
+        let options = DedupeTreeOptions::new().threads(1).control(Control::new().progress(&mut progress));
+        let failure = dedupe(dir.path(), options).expect_err("cancelled");
+        assert_eq!((failure.error.errno, failure.error.reason), (libc::ECANCELED, Reason::Cancelled));
+        let rest = run(dir.path(), DedupeTreeOptions::new());
+        assert!(rest.deduped < 20 && rest.already_shared > 0, "{fs}: {rest:?}");
+        let last = run(dir.path(), DedupeTreeOptions::new());
+        assert_eq!(last.deduped, 0, "{fs}");
+        assert_eq!(contents(dir.path()), before, "{fs}");
+        let cancel = || true;
+        let options = DedupeTreeOptions::new().control(Control::new().cancel(&cancel));
+        assert_eq!(dedupe(dir.path(), options).expect_err("cancelled").error.reason, Reason::Cancelled);
+    });
+}
+
+#[test]
+fn the_page_cache_is_as_it_was() {
+    everywhere("the_page_cache_is_as_it_was", |fs| {
+        let dir = scratch(fs);
+        let mut files = Vec::new();
+        for i in 0..24u64 {
+            let path = dir.path().join(format!("{i}"));
+            write(&path, &pattern(i % 5, if i < 16 { 50_000 } else { 2 << 20 }));
+            files.push(path);
+        }
+        files.iter().for_each(|path| cool(&File::open(path).expect("a file")));
+        run(dir.path(), DedupeTreeOptions::new().cache(Cache::Neutral));
+        let left: u64 = files
+            .iter()
+            .map(|path| resident_bytes(&File::open(path).expect("a file")).expect("a count"))
+            .sum();
+        assert_eq!(left, 0, "{fs}");
+    });
+}
+
+#[test]
+fn an_index_makes_the_next_run_cheap() {
+    everywhere("an_index_makes_the_next_run_cheap", |fs| {
+        let dir = scratch(fs);
+        let store = dir.path().join("store");
+        let index = dir.path().join("index");
+        let at = |i: u64| store.join(format!("{i}"));
+        for i in 0..30 {
+            write(&at(i), &pattern(i / 2, 30_000));
+        }
+        for i in 30..34 {
+            // Two and two, equal in what is sampled.
+            let mut bytes = pattern(99, 1 << 20);
+            bytes[200_000] = i as u8 / 2;
+            write(&at(i), &bytes);
+        }
+        grow_old(&store);
+        let options = || DedupeTreeOptions::new().index(&index);
+        let first = run(&store, options());
+        assert_eq!((first.deduped, first.known), (17, 0), "{fs}: {first:?}");
+        let second = run(&store, options());
+        assert_eq!((second.known, second.read, second.shared), (34, 0, 0), "{fs}: {second:?}");
+
+        // One is written to, and a new one comes.
+        File::options()
+            .write(true)
+            .open(at(0))
+            .expect("a file")
+            .write_all_at(b"other", 100)
+            .expect("a write");
+        write(&at(100), &pattern(5, 30_000));
+        grow_old(&store);
+        let third = run(&store, options());
+        assert_eq!((third.read, third.deduped), (2 * 30_000, 1), "{fs}: {third:?}");
+        assert!(shares_all(&at(100), &at(10)), "{fs}");
+
+        // One of the same size and modification time takes the place of another.
+        let modified = fs::metadata(at(4)).expect("a file").modified().expect("a time");
+        fs::remove_file(at(4)).expect("removed");
+        write(&at(4), &pattern(3, 30_000));
+        File::open(at(4)).expect("a file").set_modified(modified).expect("a time");
+        grow_old(&store);
+        let fourth = run(&store, options());
+        assert_eq!((fourth.read, fourth.deduped), (30_000, 1), "{fs}: {fourth:?}");
+        assert!(shares_all(&at(4), &at(6)), "{fs}");
+        let fifth = run(&store, options());
+        assert_eq!((fifth.read, fifth.known), (0, 35), "{fs}: {fifth:?}");
+    });
+}
+
+#[test]
+fn an_index_that_is_none() {
+    // What is in an index does not depend on where it lies.
+    let Some(fs) = fs("xfs") else { return skip("an_index_that_is_none", "there is no xfs") };
+    let dir = scratch(fs);
+    let store = dir.path().join("store");
+    for i in 0..40 {
+        write(&store.join(format!("{i}")), &pattern(i / 2, 30_000));
+    }
+    grow_old(&store);
+    let index = dir.path().join("index");
+    let options = || DedupeTreeOptions::new().index(&index);
+    let refused = || {
+        let failure = dedupe(&store, options()).expect_err("a refusal");
+        assert_eq!(failure.path, index);
+        (failure.error.errno, failure.error.reason)
+    };
+    run(&store, options());
+    let good = fs::read(&index).expect("the index");
+
+    fs::write(&index, "something else, and long enough to be anything").expect("a file");
+    assert_eq!(refused(), (libc::EINVAL, Reason::IndexForeign), "{fs}");
+    assert_eq!(fs::read(&index).expect("a file"), b"something else, and long enough to be anything");
+
+    // Each page that is in use, one after the other: it is refused, or a state that was whole is found.
+    let mut damaged = 0;
+    for page in (0..good.len()).step_by(4096).filter(|page| good[*page..][..64].iter().any(|byte| *byte != 0))
+    {
+        let mut bad = good.clone();
+        bad[page..][..64].iter_mut().for_each(|byte| *byte = !*byte);
+        fs::write(&index, &bad).expect("a file");
+        match dedupe(&store, options()) {
+            Ok(report) => assert_eq!(report.shared, 0),
+            Err(failure) => {
+                let error = failure.error;
+                assert!(
+                    [Reason::IndexDamaged, Reason::IndexForeign].contains(&error.reason),
+                    "{fs}: page at {page}: {error}"
+                );
+                damaged += 1;
+            }
+        }
+    }
+    assert!(damaged > 0, "{fs}");
+    fs::write(&index, &good[..good.len() / 2]).expect("a file");
+    assert_eq!(refused(), (libc::EUCLEAN, Reason::IndexDamaged), "{fs}");
+    let rebuilt = run(&store, options().rebuild(true));
+    assert_eq!(rebuilt.known, 0, "{fs}");
+    assert_eq!(run(&store, options()).known, 40, "{fs}");
+
+    let directory = dir.path().join("directory");
+    fs::create_dir(&directory).expect("a directory");
+    let failure = dedupe(&store, DedupeTreeOptions::new().index(&directory)).expect_err("no file");
+    assert_eq!(failure.error.errno, libc::EISDIR);
+}
+
+#[test]
+fn an_index_is_used_by_one_run_at_a_time() {
+    everywhere("an_index_is_used_by_one_run_at_a_time", |fs| {
+        let dir = scratch(fs);
+        let store = dir.path().join("store");
+        for i in 0..4 {
+            write(&store.join(format!("{i}")), &pattern(1, 30_000));
+        }
+        let index = dir.path().join("index");
+        let mut refusals = Vec::new();
+        let mut progress = |_files: u64, _bytes: u64| {
+            for rebuild in [false, true] {
+                let second = dedupe(&store, DedupeTreeOptions::new().index(&index).rebuild(rebuild));
+                refusals.push(second.map_err(|failure| (failure.error.errno, failure.error.reason)));
+            }
+            ControlFlow::Continue(())
+        };
+        let options = DedupeTreeOptions::new().index(&index).control(Control::new().progress(&mut progress));
+        let report = run(&store, options);
+        assert_eq!(report.deduped, 3, "{fs}");
+        assert!(!refusals.is_empty());
+        assert!(
+            refusals.iter().all(|second| *second == Err((libc::EBUSY, Reason::IndexInUse))),
+            "{refusals:?}"
+        );
+    });
+}
+
+/// Stores of random files, to which somebody writes meanwhile: each file has what was last written to it.
+#[test]
+fn whoever_writes_meanwhile() {
+    let rounds = std::env::var("XTENT_STORE_ROUNDS").map_or(2, |rounds| rounds.parse().expect("a number"));
+    let seed = std::env::var("XTENT_STORE_SEED").map_or(1, |seed| seed.parse().expect("a number"));
+    everywhere("whoever_writes_meanwhile", |fs| {
+        for round in 0..rounds {
+            storm(fs, seed, round)
+                .unwrap_or_else(|error| panic!("{fs}: seed {seed}, round {round}: {error}"));
+        }
+    });
+}
+
+/// SplitMix64.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut word = self.0;
+        word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (word ^ (word >> 31)) % bound
+    }
+}
+
+fn storm(fs: &Filesystem, seed: u64, round: u64) -> io::Result<()> {
+    let mut random = Random(seed.wrapping_mul(1_000_003).wrapping_add(round));
+    let dir = scratch(fs);
+    let store = dir.path().join("store");
+    let index = dir.path().join("index");
+    let mut model = Vec::new();
+    let sizes = [1, 4096, 5000, 70_000, 200_000, 1 << 20].map(|size| size + random.below(3) as usize * 4096);
+    for i in 0..(10 + random.below(20)) {
+        let size = sizes[random.below(sizes.len() as u64) as usize];
+        let mut bytes = pattern(random.below(3), size);
+        if random.below(4) == 0 {
+            bytes[random.below(size as u64) as usize] ^= 1;
+        }
+        if random.below(8) == 0 {
+            bytes.fill(0);
+        }
+        let path = store.join(format!("{}/{i}", random.below(4)));
+        fs::create_dir_all(path.parent().expect("a directory"))?;
+        fs::write(&path, &bytes)?;
+        if random.below(2) == 0 {
+            File::open(&path)?.sync_all()?;
+        }
+        model.push((path, bytes));
+    }
+    let options = || {
+        let options = DedupeTreeOptions::new().threads(1 + (round % 3) as usize);
+        if round.is_multiple_of(2) { options.index(&index) } else { options }
+    };
+    let done = AtomicBool::new(false);
+    let writes = AtomicU64::new(0);
+    std::thread::scope(|scope| {
+        let writer = scope.spawn(|| -> io::Result<()> {
+            while !done.load(Ordering::Relaxed) {
+                let at = random.below(model.len() as u64) as usize;
+                let (path, bytes) = &mut model[at];
+                match random.below(5) {
+                    0 => {
+                        // Replaced by another file.
+                        *bytes = pattern(random.below(3), bytes.len());
+                        let new = path.with_extension("new");
+                        fs::write(&new, &bytes)?;
+                        fs::rename(&new, &path)?;
+                    }
+                    1 => {
+                        bytes.truncate((bytes.len() / 2).max(1));
+                        File::options().write(true).open(&path)?.set_len(bytes.len() as u64)?;
+                    }
+                    _ => {
+                        let from = random.below(bytes.len() as u64) as usize;
+                        let len = (random.below(9000) as usize + 1).min(bytes.len() - from);
+                        bytes[from..from + len].copy_from_slice(&pattern(random.below(100), len));
+                        let file = File::options().write(true).open(&path)?;
+                        file.write_all_at(&bytes[from..from + len], from as u64)?;
+                    }
+                }
+                writes.fetch_add(1, Ordering::Relaxed);
+            }
+            Ok(())
+        });
+        for _ in 0..2 {
+            dedupe(&store, options()).expect("a report");
+            // The writer gets its turn, too.
+            let before = writes.load(Ordering::Relaxed);
+            while writes.load(Ordering::Relaxed) < before + 3 && !writer.is_finished() {
+                std::thread::yield_now();
+            }
+        }
+        done.store(true, Ordering::Relaxed);
+        writer.join().expect("the writer")
+    })?;
+    let check = |when: &str| -> io::Result<()> {
+        for (path, bytes) in &model {
+            if fs::read(path)? != *bytes {
+                return Err(io::Error::other(format!("{}: not what was written, {when}", path.display())));
+            }
+        }
+        Ok(())
+    };
+    check("after writes meanwhile")?;
+    run(&store, options());
+    check("after a run alone")
+}
