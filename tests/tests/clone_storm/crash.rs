@@ -94,7 +94,7 @@ pub(crate) fn storm(arguments: &Arguments) -> Outcome {
                 println!("{:<13} {}, {how}: {counts}", kind.name(), way.name());
             }
             for (how, Counts { cuts, unmounted, .. }) in &all {
-                verdict.void_unless(unmounted * 2 <= *cuts, || {
+                verdict.void_unless(unmounted < cuts, || {
                     format!("{}, {how}: {unmounted} of {cuts} not mounted", kind.name())
                 });
             }
