@@ -2,17 +2,16 @@
 
 import argparse
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeAlias
 
 from xtent.command.output import Output
 
-if TYPE_CHECKING:
-    Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # pyright: ignore[reportPrivateUsage]
+# What add_subparsers() gives: it has no public name, and cannot be subscripted when this runs.
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # pyright: ignore[reportPrivateUsage]
+Run: TypeAlias = Callable[[Any, Output], None]
 
-Run = Callable[[Any, Output], None]
 
-
-def command(commands: "Commands", name: str, run: Run, about: str, more: str = "") -> argparse.ArgumentParser:
+def command(commands: Commands, name: str, run: Run, about: str, more: str = "") -> argparse.ArgumentParser:
     """A new command with what all of them take."""
     made = commands.add_parser(
         name,
