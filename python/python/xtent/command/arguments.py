@@ -2,13 +2,19 @@
 
 import argparse
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from xtent.command.output import Output
 
-# What add_subparsers() gives: it has no public name, and cannot be subscripted when this runs.
-Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # pyright: ignore[reportPrivateUsage]
 Run: TypeAlias = Callable[[Any, Output], None]
+
+
+class Commands(Protocol):
+    """What add_subparsers() gives; argparse has no public name for it."""
+
+    def add_parser(self, name: str, *, help: str, description: str) -> argparse.ArgumentParser:
+        """A new command."""
+        ...
 
 
 def command(commands: Commands, name: str, run: Run, about: str, more: str = "") -> argparse.ArgumentParser:
