@@ -2,17 +2,22 @@
 
 import argparse
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol, TypeAlias
 
 from xtent.command.output import Output
 
-if TYPE_CHECKING:
-    Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # pyright: ignore[reportPrivateUsage]
-
-Run = Callable[[Any, Output], None]
+Run: TypeAlias = Callable[[Any, Output], None]
 
 
-def command(commands: "Commands", name: str, run: Run, about: str, more: str = "") -> argparse.ArgumentParser:
+class Commands(Protocol):
+    """What add_subparsers() gives; argparse has no public name for it."""
+
+    def add_parser(self, name: str, *, help: str, description: str) -> argparse.ArgumentParser:
+        """A new command."""
+        ...
+
+
+def command(commands: Commands, name: str, run: Run, about: str, more: str = "") -> argparse.ArgumentParser:
     """A new command with what all of them take."""
     made = commands.add_parser(
         name,

@@ -1,17 +1,15 @@
 """`xtent completion`: for the shell."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from xtent.command import arguments
+from xtent.command.arguments import Commands
 from xtent.command.output import Output
-
-if TYPE_CHECKING:
-    from xtent.command.arguments import Commands
 
 SHELLS = ("bash", "zsh", "tcsh")
 
 
-def add(commands: "Commands") -> None:
+def add(commands: Commands) -> None:
     made = arguments.command(
         commands,
         "completion",

@@ -4,15 +4,13 @@ import errno
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import xtent
 from xtent.command import arguments
+from xtent.command.arguments import Commands
 from xtent.command.output import Output, failures, fields, number, refused, shown, size
 from xtent.command.progress import Tell, bar
-
-if TYPE_CHECKING:
-    from xtent.command.arguments import Commands
 
 AnyReport = TypeVar("AnyReport", xtent.Report, xtent.TreeReport)
 
@@ -41,7 +39,7 @@ VERBS: dict[str, tuple[Callable[..., xtent.Report], Callable[..., xtent.TreeRepo
 }
 
 
-def add(commands: "Commands") -> None:
+def add(commands: Commands) -> None:
     for name, (_, _, about, more) in VERBS.items():
         whole = "All metadata is kept as with 'cp -a'. What is made appears under its name whole, or not at all."
         made = arguments.command(commands, name, run, about, f"{more} {whole}")

@@ -5,23 +5,21 @@ import shutil
 import string
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import xtent
 from xtent.command import arguments
+from xtent.command.arguments import Commands
 from xtent.command.drawing import MARGIN, WIDTH, Drawing, colour, shortened
 from xtent.command.output import Output, number, plain, shown, size
 from xtent.command.pieces import ELSEWHERE, HOLE, NAMED, OWN, UNWRITTEN, Kind, Piece, columns, pieces
-
-if TYPE_CHECKING:
-    from xtent.command.arguments import Commands
 
 LETTERS = string.ascii_uppercase + string.ascii_lowercase + string.digits
 ANSI = ("blue", "green", "yellow", "magenta", "cyan", "red")
 WORDS = {HOLE: "hole", OWN: "data", UNWRITTEN: "never written", ELSEWHERE: "shared with something else"}
 
 
-def add(commands: "Commands") -> None:
+def add(commands: Commands) -> None:
     made = arguments.command(
         commands,
         "map",

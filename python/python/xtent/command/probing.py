@@ -1,20 +1,18 @@
 """`xtent probe`: what works here, and why not."""
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import xtent
 from xtent.command import arguments
+from xtent.command.arguments import Commands
 from xtent.command.output import Output, fields, shown, size
-
-if TYPE_CHECKING:
-    from xtent.command.arguments import Commands
 
 VERBS = ("copy", "clone", "dedupe")
 HOLE = 1 << 20
 
 
-def add(commands: "Commands") -> None:
+def add(commands: Commands) -> None:
     made = arguments.command(
         commands,
         "probe",

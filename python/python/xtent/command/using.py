@@ -1,15 +1,13 @@
 """`xtent du`: what directories take up, and what they share."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import xtent
 from xtent.command import arguments
+from xtent.command.arguments import Commands
 from xtent.command.drawing import MARGIN, WIDTH, Drawing, shortened
 from xtent.command.output import Output, failures, fields, number, shown, size
 from xtent.command.progress import counter
-
-if TYPE_CHECKING:
-    from xtent.command.arguments import Commands
 
 # The look in a picture, the style on a terminal, its name, and what it is.
 PARTS = (
@@ -20,7 +18,7 @@ PARTS = (
 )
 
 
-def add(commands: "Commands") -> None:
+def add(commands: Commands) -> None:
     made = arguments.command(
         commands,
         "du",
