@@ -111,7 +111,7 @@ pub(crate) fn ask_clone(
     if !may_be_asked(src_facts) || !may_be_asked(dst_facts) {
         // Of two filesystems the client itself says so, and nothing of a server is asked.
         return match (src_facts.inode, dst_facts.inode) {
-            (Some(a), Some(b)) if a.is_regular() && b.is_regular() && a.dev != b.dev => {
+            (Ok(a), Ok(b)) if a.is_regular() && b.is_regular() && a.dev != b.dev => {
                 Err((libc::EXDEV, Reason::DifferentFilesystem))
             }
             _ => Ok(()),

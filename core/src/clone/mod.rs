@@ -327,17 +327,12 @@ impl Job<'_> {
             return Err(self.impossible(Errno(libc::EBADF), Reason::DestinationNotReadable));
         }
         let files = (self.scratch_file(options)?, self.scratch_file(options)?);
-<<<<<<< HEAD
-        undo::Undo::keep(self.dst, span, before, (kind, block), files)
-            .map_err(|errno| self.impossible(errno, reason_or(errno, Reason::UndoImpossible)))
-=======
-        undo::Undo::keep(self.dst, span, before, filesystem, files).map_err(|errno| {
+        undo::Undo::keep(self.dst, span, before, (kind, block), files).map_err(|errno| {
             // Nobody asked a server beforehand: what cannot be cloned aside there cannot be cloned at all.
-            let never = filesystem.0 == Kind::Network && errno.0 == libc::EOPNOTSUPP;
+            let never = kind == Kind::Network && errno.0 == libc::EOPNOTSUPP;
             let reason = if never { self.why(errno) } else { Reason::UndoImpossible };
             self.impossible(errno, reason_or(errno, reason))
         })
->>>>>>> 9a64b2d (Servers, filters and confined callers: a clone on NFS heeds the file-size limit, tells by the bytes whether a refusal changed anything, and why it cannot be; no COPY is asked of NFS before 4.2; ESTALE has a reason; files are made where O_TMPFILE or renameat2 is denied, and a mount that maps ids says why not)
     }
 
     /// An unlinked file.

@@ -341,6 +341,10 @@ impl Call {
         ) || self.is_of_trees()
     }
 
+    pub(crate) fn opens_direct(&self) -> bool {
+        std::iter::once(&self.src).chain(&self.targets).any(|end| end.flags & libc::O_DIRECT != 0)
+    }
+
     pub(crate) fn dst(&self) -> &End {
         &self.targets[0]
     }

@@ -18,6 +18,8 @@ pub(crate) struct Column {
     pub(crate) on: On,
     /// A scratch directory on each filesystem there is.
     scratch: BTreeMap<String, TempDir>,
+    /// Whether files there can be opened with O_DIRECT: those of tmpfs since Linux 6.6.
+    pub(crate) opens_direct: bool,
     /// Why nothing can be done that needs root, if so: mounts, swap space, files that cannot be removed. What is not
     /// the tests' own stays alone.
     pub(crate) no_root: Option<String>,
@@ -34,8 +36,9 @@ impl Column {
             kernel::own_mounts().err().map(|error| format!("no mount namespace: {error}"))
         };
         let scratch = filesystems().iter().map(|fs| (fs.name.clone(), scratch(fs))).collect();
-        let mut column = Column { name: fs.name.clone(), on: BTRFS, scratch, no_root };
+        let mut column = Column { name: fs.name.clone(), on: BTRFS, scratch, opens_direct: true, no_root };
         column.on = column.kind(fs)?;
+        column.opens_direct = kernel::opens_direct(&column.dir().join("direct"));
         let block = std::fs::metadata(column.dir()).map_err(|error| error.to_string())?.blksize();
         if block != BLOCK {
             return Err(format!("blocks of {block} bytes: the table is about {BLOCK}"));

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use libc::c_int;
@@ -88,6 +89,12 @@ pub(crate) fn seal(file: &File) -> io::Result<()> {
 pub(crate) fn event_fd() -> io::Result<OwnedFd> {
     // SAFETY: numbers only; the number is a new descriptor, owned by nobody yet.
     unsafe { Ok(OwnedFd::from_raw_fd(check(libc::eventfd(0, 0))?)) }
+}
+
+/// Whether a new file there opens with O_DIRECT. It stays.
+pub(crate) fn opens_direct(path: &Path) -> bool {
+    let mut options = File::options();
+    options.read(true).write(true).create(true).custom_flags(libc::O_DIRECT).open(path).is_ok()
 }
 
 /// The descriptor stays open in programs that are run.

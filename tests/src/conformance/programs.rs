@@ -9,6 +9,10 @@ use super::case::Face;
 
 /// Path of a Python that has the module `xtent`.
 const ENV_PYTHON: &str = "XTENT_PYTHON";
+/// A directory with the drivers, already built: for a machine that has no compiler.
+const ENV_BUILT: &str = "XTENT_DRIVERS";
+/// What the C driver is called there.
+const C_DRIVER: &str = "conformance-driver-c";
 /// Names, separated by blanks or commas, of drivers whose absence is a failure.
 const ENV_REQUIRE: &str = "XTENT_REQUIRE_DRIVERS";
 
@@ -50,8 +54,15 @@ pub(crate) fn required_in_vain() -> Vec<String> {
     required.split([' ', ',']).filter(|name| !known(name)).map(str::to_owned).collect()
 }
 
+fn built() -> Option<PathBuf> {
+    std::env::var_os(ENV_BUILT).map(PathBuf::from)
+}
+
 /// Builds the library as it is now, and the driver against it.
 fn c_driver() -> Result<Program, String> {
+    if let Some(built) = built() {
+        return Ok(Program { program: built.join(C_DRIVER), arguments: Vec::new() });
+    }
     let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
     let root = tests.parent().ok_or("no workspace")?;
     // target/debug/deps/conformance-0123456789abcdef
@@ -67,7 +78,7 @@ fn c_driver() -> Result<Program, String> {
     }
     run(&mut cargo)?;
 
-    let program = profile.join("conformance-driver-c");
+    let program = profile.join(C_DRIVER);
     let mut cc = Command::new("cc");
     cc.args(["-std=c99", "-Wall", "-Wextra", "-Werror", "-g", "-o"]).arg(&program);
     cc.arg(tests.join("drivers/driver.c")).arg("-I").arg(root.join("include"));
@@ -82,7 +93,8 @@ fn python_driver() -> Result<Program, String> {
     let python = std::env::var_os(ENV_PYTHON)
         .ok_or_else(|| format!("{ENV_PYTHON} names no Python with the module"))?;
     run(Command::new(&python).args(["-c", "import xtent"]))?;
-    let driver = Path::new(env!("CARGO_MANIFEST_DIR")).join("drivers/driver.py");
+    let drivers = built().unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("drivers"));
+    let driver = drivers.join("driver.py");
     Ok(Program { program: python.into(), arguments: vec!["-B".into(), driver.into()] })
 }
 

@@ -20,24 +20,38 @@ use super::programs::{self, Program};
 use super::stage::{Stage, Trouble};
 use crate::{Filesystem, filesystems, skip, skipped};
 
+/// Set: each case goes through one driver on each filesystem, another on the next one. What the filesystems do is
+/// seen whole, in a part of the time.
+const ENV_TURNS: &str = "XTENT_TURNS";
+
+/// Names, separated by blanks or commas, of the filesystems to run the cases on; the others are there for what happens
+/// between two.
+const ENV_COLUMNS: &str = "XTENT_COLUMNS";
+
 /// What the whole run came to.
 #[derive(Default)]
 struct Tally {
     /// Runs of a case, on a filesystem, through a driver.
     checks: usize,
-    failures: Vec<String>,
+    failures: usize,
     /// How often a case did not apply, by reason.
     not_applicable: BTreeMap<String, usize>,
 }
 
 impl Tally {
+    /// Told at once: a run that is ended from outside has said what it found.
+    fn fail(&mut self, failure: String) {
+        say(&format!("FAILED {failure}\n"));
+        self.failures += 1;
+    }
+
     fn excuse(&mut self, why: impl Into<String>) {
         *self.not_applicable.entry(why.into()).or_default() += 1;
     }
 
     fn add(&mut self, other: Tally) {
         self.checks += other.checks;
-        self.failures.extend(other.failures);
+        self.failures += other.failures;
         for (why, times) in other.not_applicable {
             *self.not_applicable.entry(why).or_default() += times;
         }
@@ -49,14 +63,16 @@ impl Tally {
 pub fn run(rust: OsString, wanted: &str) -> ExitCode {
     let start = Instant::now();
     prepare_inherited();
-    let mut failures: Vec<String> =
-        programs::required_in_vain().iter().map(|name| format!("there is no driver {name}")).collect();
+    let mut tally = Tally::default();
+    for name in programs::required_in_vain() {
+        tally.fail(format!("there is no driver {name}"));
+    }
     let mut drivers = BTreeMap::new();
     for (face, program) in programs::all(rust) {
         match program {
             Ok(program) => drop(drivers.insert(face, program)),
             Err(why) if programs::is_required(face) => {
-                failures.push(format!("no {} driver: {why}", face.name()))
+                tally.fail(format!("no {} driver: {why}", face.name()))
             }
             Err(why) => skip(&format!("conformance/{}", face.name()), &why),
         }
@@ -66,21 +82,25 @@ pub fn run(rust: OsString, wanted: &str) -> ExitCode {
     }
     let cases: Vec<Case> =
         crate::cases::all().into_iter().filter(|case| case.name.contains(wanted)).collect();
+    let wanted_columns = std::env::var(ENV_COLUMNS).ok();
+    let is_wanted = |fs: &&Filesystem| {
+        let names = wanted_columns.as_ref().map(|names| names.split([' ', ',']));
+        names.is_none_or(|mut names| names.any(|name| name == fs.name))
+    };
     // The second XFS is there to be another filesystem than the first.
-    let columns: Vec<_> = filesystems().iter().filter(|fs| fs.name != "xfs2").collect();
-    let total = Mutex::new(Tally::default());
+    let columns: Vec<_> = filesystems().iter().filter(|fs| fs.name != "xfs2").filter(is_wanted).collect();
+    let total = Mutex::new(tally);
     std::thread::scope(|scope| {
-        for fs in &columns {
-            scope.spawn(|| {
-                let tally = column(fs, &cases, &drivers);
+        for (place, fs) in columns.iter().enumerate() {
+            let (cases, drivers, total) = (&cases, &drivers, &total);
+            scope.spawn(move || {
+                let tally = column((place, fs), cases, drivers);
                 total.lock().expect("no thread panicked").add(tally);
             });
         }
     });
     let tally = total.into_inner().expect("no thread panicked");
-    failures.extend(tally.failures);
-    failures.sort();
-    report(&failures, &tally.not_applicable);
+    report(&tally.not_applicable);
     let not_applicable: usize = tally.not_applicable.values().sum();
     say(&format!(
         "conformance: {} cases x {} filesystems x {} drivers: {} checks, {} failed, {} not applicable, {:.1} s\n",
@@ -88,26 +108,24 @@ pub fn run(rust: OsString, wanted: &str) -> ExitCode {
         columns.len(),
         drivers.len(),
         tally.checks,
-        failures.len(),
+        tally.failures,
         not_applicable,
         start.elapsed().as_secs_f32()
     ));
     // In the words of libtest, for whoever counts tests.
-    let result = if failures.is_empty() { "ok" } else { "FAILED" };
-    let passed = tally.checks.saturating_sub(failures.len());
-    say(&format!("test result: {result}. {passed} passed; {} failed;\n", failures.len()));
+    let all = tally.failures == 0;
+    let result = if all { "ok" } else { "FAILED" };
+    let passed = tally.checks.saturating_sub(tally.failures);
+    say(&format!("test result: {result}. {passed} passed; {} failed;\n", tally.failures));
     // A name that stands for no case is libtest's way to run a test of another program.
     let ran = tally.checks > 0 || !wanted.is_empty();
-    if failures.is_empty() && ran { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if all && ran { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn report(failures: &[String], not_applicable: &BTreeMap<String, usize>) {
+fn report(not_applicable: &BTreeMap<String, usize>) {
     let mut text = String::from("\n");
     for (why, times) in not_applicable {
         writeln!(text, "not applicable {times} times: {why}").expect("a string");
-    }
-    for failure in failures {
-        writeln!(text, "FAILED {failure}").expect("a string");
     }
     say(&text);
 }
@@ -118,7 +136,8 @@ fn say(text: &str) {
 }
 
 /// Everything on one filesystem. On a thread of its own, because of the mounts.
-fn column(fs: &Filesystem, cases: &[Case], programs: &BTreeMap<Face, Program>) -> Tally {
+fn column((place, fs): (usize, &Filesystem), cases: &[Case], programs: &BTreeMap<Face, Program>) -> Tally {
+    let in_turn = std::env::var_os(ENV_TURNS).is_some();
     let mut tally = Tally::default();
     let column = match Column::new(fs) {
         Ok(column) => column,
@@ -140,7 +159,11 @@ fn column(fs: &Filesystem, cases: &[Case], programs: &BTreeMap<Face, Program>) -
                 continue;
             }
         };
-        for (face, program) in programs {
+        let turn = (number + place) % programs.len().max(1);
+        for (i, (face, program)) in programs.iter().enumerate() {
+            if in_turn && i != turn {
+                continue;
+            }
             if let Some((_, why)) = case.faces_excused.iter().find(|(excused, _)| excused == face) {
                 tally.excuse(*why);
                 continue;
@@ -148,7 +171,7 @@ fn column(fs: &Filesystem, cases: &[Case], programs: &BTreeMap<Face, Program>) -
             let driver = match drivers.remove(face).map_or_else(|| Driver::start(program), Ok) {
                 Ok(driver) => driver,
                 Err(why) => {
-                    tally.failures.push(format!("{} driver on {}: {why}", face.name(), column.name));
+                    tally.fail(format!("{} driver on {}: {why}", face.name(), column.name));
                     continue;
                 }
             };
@@ -160,9 +183,7 @@ fn column(fs: &Filesystem, cases: &[Case], programs: &BTreeMap<Face, Program>) -
                     if !problems.is_empty() {
                         let (name, fs, face) = (&case.name, &column.name, face.name());
                         let problems = problems.join("\n    ");
-                        tally
-                            .failures
-                            .push(format!("{name} [{fs}, {face}] ({})\n    {problems}", case.cites));
+                        tally.fail(format!("{name} [{fs}, {face}] ({})\n    {problems}", case.cites));
                     }
                 }
                 Err(why) => tally.excuse(why),
@@ -211,6 +232,9 @@ impl Run<'_> {
             .take(if call.takes_paths() { 0 } else { usize::MAX });
         match self.driver.open(ends.map(|end| (end, stage.opened(end)))) {
             Ok(()) => {}
+            Err(Refusal::Open(_, libc::EINVAL)) if !self.column.opens_direct && call.opens_direct() => {
+                return Err("no file there opens with O_DIRECT".into());
+            }
             Err(Refusal::Open(i, errno)) => {
                 return Ok(vec![format!("file {i} could not be opened: errno {errno}")]);
             }
