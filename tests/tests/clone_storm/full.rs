@@ -68,7 +68,7 @@ impl Level {
             // Every extent is charged, as far as the limited subvolume did not have it.
             (Level::LastBlocks, Kind::BtrfsQuota) => extents * 5 / 4,
             // An extent takes up to 24 bytes of trees, on btrfs more; and a few blocks are needed at each step.
-            (Level::LastBlocks, Kind::Btrfs) => 8 + extents * 60 / BLOCK,
+            (Level::LastBlocks, Kind::BtrfsMixed) => 8 + extents * 60 / BLOCK,
             (Level::LastBlocks, _) => 8 + extents * 24 / BLOCK,
         }
     }

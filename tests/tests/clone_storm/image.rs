@@ -15,13 +15,16 @@ pub(crate) enum Kind {
     /// With the feature that XFS_IOC_EXCHANGE_RANGE needs.
     XfsExchange,
     Btrfs,
+    /// Data and metadata share their space, so that a full disk is full for both.
+    BtrfsMixed,
     /// A subvolume with a limit.
     BtrfsQuota,
 }
 
 impl Kind {
+    /// For full disks.
     pub(crate) const ALL: [Kind; 5] =
-        [Kind::Xfs, Kind::XfsRmap, Kind::XfsExchange, Kind::Btrfs, Kind::BtrfsQuota];
+        [Kind::Xfs, Kind::XfsRmap, Kind::XfsExchange, Kind::BtrfsMixed, Kind::BtrfsQuota];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -29,6 +32,7 @@ impl Kind {
             Kind::XfsRmap => "xfs-rmapbt",
             Kind::XfsExchange => "xfs-exchange",
             Kind::Btrfs => "btrfs",
+            Kind::BtrfsMixed => "btrfs-mixed",
             Kind::BtrfsQuota => "btrfs-quota",
         }
     }
@@ -58,9 +62,8 @@ impl Image {
                 tool("mkfs.xfs", &["-q", "-f", "-m", "reflink=1", path])?;
                 set_exchange(&file, true)?;
             }
-            // Data and metadata share their space, so that a full disk is full for both.
-            Kind::Btrfs => tool("mkfs.btrfs", &["-q", "-f", "-M", path])?,
-            Kind::BtrfsQuota => tool("mkfs.btrfs", &["-q", "-f", path])?,
+            Kind::BtrfsMixed => tool("mkfs.btrfs", &["-q", "-f", "-M", path])?,
+            Kind::Btrfs | Kind::BtrfsQuota => tool("mkfs.btrfs", &["-q", "-f", path])?,
         }
         let mount = under.join(name);
         fs::create_dir_all(&mount)?;
