@@ -8,6 +8,8 @@
 //! meanwhile, one of files that existed, or there is an error that names a path. Each storm prints its seed and
 //! counts, and ends with one line of totals.
 
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program talks through its standard streams")]
+
 mod writers;
 
 use std::fs::{self, File};
