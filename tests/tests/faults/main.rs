@@ -68,20 +68,9 @@ fn on(test: &str, name: &str) {
     let errnos = if is_all { ALL } else { FEW };
     // A run of these makes and removes two trees.
     let errnos_of_trees = match name {
-        "xfs" => {
-            if is_all {
-                ALL
-            } else {
-                &FEW[..2]
-            }
-        }
-        _ => {
-            if is_all {
-                FEW
-            } else {
-                &FEW[..1]
-            }
-        }
+        "xfs" if is_all => FEW,
+        "xfs" => &FEW[..2],
+        _ => &FEW[..1],
     };
     let mut tally = Tally::default();
     for scene in SCENES {

@@ -193,6 +193,9 @@ impl Trial for TreeSet {
 
     fn reset(&self) {
         fs::remove_dir_all(self.dst()).ok();
+        for stray in self.strays() {
+            fs::remove_dir_all(stray).expect("removed");
+        }
         if self.scene.replaces {
             fs::create_dir(self.dst())
                 .and_then(|()| File::create(self.dst().join("old")))
