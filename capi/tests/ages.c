@@ -16,6 +16,8 @@
     each(tree, xtent_tree_report, XTENT_TREE_REPORT_INIT) \
     each(using, xtent_usage_options, XTENT_USAGE_OPTIONS_INIT) \
     each(usage, xtent_usage_report, XTENT_USAGE_REPORT_INIT) \
+    each(sharing, xtent_dedupe_tree_options, XTENT_DEDUPE_TREE_OPTIONS_INIT) \
+    each(shared, xtent_dedupe_tree_report, XTENT_DEDUPE_TREE_REPORT_INIT) \
     each(found, xtent_capabilities, XTENT_CAPABILITIES_INIT)
 
 /* What stands around a struct of the caller's is not the library's to touch. */
@@ -62,7 +64,7 @@ static void begin(void)
     close_new("file", 64 * KIB);
 #ifdef LONGER
     /* What was in memory by chance is no answer. */
-    report.it.made_up[0] = tree.it.made_up[1] = found.it.made_up[2] = usage.it.made_up[0] = 7;
+    report.it.made_up[0] = tree.it.made_up[1] = found.it.made_up[2] = usage.it.made_up[0] = shared.it.made_up[2] = 7;
 #endif
 }
 
@@ -90,6 +92,7 @@ static void end(int line, int64_t result, int64_t want, int reason, int told_err
 #define END(call, want, why) END_OF(report, 0, call, want, why)
 #define END_TREE(call, want, why) END_OF(tree, 1, call, want, why)
 #define END_USAGE(call, want, why) END_OF(usage, 0, call, want, why)
+#define END_SHARED(call, want, why) END_OF(shared, 2, call, want, why)
 
 static int64_t copy(void)
 {
@@ -111,6 +114,7 @@ static void every_verb(void)
     struct xtent_dedupe_target target = XTENT_DEDUPE_TARGET_INIT(-1, 0);
     struct xtent_dedupe_file other = XTENT_DEDUPE_FILE_INIT(-1, "copy");
     struct xtent_usage_root root = XTENT_USAGE_ROOT_INIT(-1, "tree");
+    struct xtent_dedupe_tree_root store = XTENT_DEDUPE_TREE_ROOT_INIT(-1, "tree");
     struct xtent_stage *stage;
 
     begin();
@@ -145,6 +149,8 @@ static void every_verb(void)
         other.dir = dir;
         END(xtent_dedupe_files(dir, "file", &other, 1, &deduping.it, &report.it), 0, NONE);
         CHECK_INT(other.status, XTENT_SAME);
+        store.dir = dir;
+        END_SHARED(xtent_dedupe_tree(&store, 1, &sharing.it, &shared.it), 0, NONE);
     }
 
     root.dir = dir;
@@ -167,6 +173,7 @@ static void what_both_know(void)
     volatile sig_atomic_t flag = 1;
     struct xtent_dedupe_target target = XTENT_DEDUPE_TARGET_INIT(-1, 0);
     struct xtent_usage_root root = XTENT_USAGE_ROOT_INIT(-1, "tree");
+    struct xtent_dedupe_tree_root store = XTENT_DEDUPE_TREE_ROOT_INIT(-1, "tree");
     struct xtent_stage *stage;
 
     begin();
@@ -193,6 +200,9 @@ static void what_both_know(void)
     using.it.flags = XTENT_USAGE_CROSS_MOUNTS;
     root.dir = dir;
     END_USAGE(xtent_usage(&root, 1, &using.it, &usage.it), 0, NONE);
+
+    sharing.it.flags = UINT32_C(1) << 31;
+    END_SHARED(xtent_dedupe_tree(&store, 1, &sharing.it, &shared.it), -EINVAL, INVALID_ARGUMENT);
 
     walking.it.threads = 1;
     walking.it.flags = XTENT_TREE_KEEP_GOING;
@@ -272,6 +282,7 @@ static void what_is_not_known(void)
     struct xtent_dedupe_target target = XTENT_DEDUPE_TARGET_INIT(-1, 0);
     struct xtent_dedupe_file other = XTENT_DEDUPE_FILE_INIT(-1, "file");
     struct xtent_usage_root root = XTENT_USAGE_ROOT_INIT(-1, "tree");
+    struct xtent_dedupe_tree_root store = XTENT_DEDUPE_TREE_ROOT_INIT(-1, "tree");
     struct xtent_stage *stage = (struct xtent_stage *)(void *)&target;
     const struct xtent_file_options known = XTENT_FILE_OPTIONS_INIT;
     uint64_t before;
@@ -279,7 +290,8 @@ static void what_is_not_known(void)
     begin();
     before = fingerprint(dst);
     copying.it.made_up[1] = cloning.it.made_up[0] = deduping.it.made_up[2] = 1;
-    filing.it.made_up[0] = staging.it.made_up[1] = walking.it.made_up[2] = using.it.made_up[0] = UINT64_C(1) << 63;
+    filing.it.made_up[0] = staging.it.made_up[1] = walking.it.made_up[2] = UINT64_C(1) << 63;
+    using.it.made_up[0] = sharing.it.made_up[1] = 1;
     END(copy(), -E2BIG, INVALID_ARGUMENT);
     END(xtent_clone_or_copy_range(src, 0, dst, 0, 1000, &copying.it, &report.it), -E2BIG, INVALID_ARGUMENT);
     END(xtent_clone_range(src, 0, dst, 0, XTENT_TO_END, &cloning.it, &report.it), -E2BIG, INVALID_ARGUMENT);
@@ -301,8 +313,9 @@ static void what_is_not_known(void)
     END_TREE(xtent_clone_tree(dir, "tree", dir, "copy", &walking.it, &tree.it), -E2BIG, INVALID_ARGUMENT);
     END_TREE(xtent_clone_or_copy_tree(dir, "tree", dir, "copy", &walking.it, &tree.it), -E2BIG, INVALID_ARGUMENT);
     CHECK(faccessat(dir, "copy", F_OK, AT_SYMLINK_NOFOLLOW) != 0);
-    root.dir = dir;
+    root.dir = store.dir = dir;
     END_USAGE(xtent_usage(&root, 1, &using.it, &usage.it), -E2BIG, INVALID_ARGUMENT);
+    END_SHARED(xtent_dedupe_tree(&store, 1, &sharing.it, &shared.it), -E2BIG, INVALID_ARGUMENT);
 }
 #endif
 
