@@ -352,6 +352,57 @@ def test_tables_on_a_terminal(tree: Path) -> None:
     assert re.search("[█▓▒░] (exclusive|shared)", text)
 
 
+def equal_files(place: Place) -> tuple[Path, bytes]:
+    """Two that are equal, in a tree, and one that is not."""
+    tree = place.path / "tree"
+    tree.mkdir()
+    data = noise(4 * BLOCK)
+    for name in ("one", "other"):
+        (tree / name).write_bytes(data)
+    (tree / "third").write_bytes(noise(4 * BLOCK))
+    return tree, data
+
+
+def test_dedupe(sharing: Place) -> None:
+    tree, data = equal_files(sharing)
+    files = sorted(tree.iterdir())
+    said = piped("dedupe", *files)
+    assert "3 files" in said and "would share about 256.0 KiB: an estimate" in said
+    with open(files[0], "rb") as one, open(files[1], "rb") as other:
+        assert xtent.shared_bytes(one, other) == 0
+        piped("dedupe", tree, status=1, said="tree: a directory: give -r")
+        index = sharing.path / "index"
+        found = as_json("dedupe", "-r", tree, "--apply", "--index", index)
+        report = found["report"]
+        assert isinstance(report, dict) and (report["deduped"], report["shared"]) == (1, 4 * BLOCK)
+        assert xtent.shared_bytes(one, other) == 4 * BLOCK
+    assert files[1].read_bytes() == data
+    assert "256.0 KiB shared before" in piped("dedupe", "-r", tree)
+    again = as_json("dedupe", "-r", tree, "--apply", "--index", index)["report"]
+    assert isinstance(again, dict) and again["shared"] == 0
+
+
+def test_what_dedupe_leaves_alone(sharing: Place) -> None:
+    tree, _ = equal_files(sharing)
+    for options in (["--min-size", "1M"], ["--exclude", "oth*"], ["--include", "third"]):
+        report = as_json("dedupe", "-r", tree, *options)["report"]
+        assert isinstance(report, dict) and report["estimate"] == 0
+    index = sharing.path / "index"
+    index.write_bytes(b"no index" * 1000)
+    piped("dedupe", "-r", tree, "--index", index, status=1, said="index: ")
+    piped("dedupe", "-r", tree, "--index", index, "--rebuild")
+    with pytest.raises(SystemExit):
+        main(["dedupe", "--min-size", "many", str(tree)])
+
+
+def test_dedupe_on_a_terminal(here: Place) -> None:
+    if not here.can_share:
+        pytest.skip(f"{here.name} does not share blocks")
+    tree, _ = equal_files(here)
+    status, text = Terminal("dedupe", "-r", "--apply", tree).end()
+    assert status == 0 and "1 file deduped: 256.0 KiB shared now and not before" in text
+
+
 def test_completion() -> None:
     for shell in ("bash", "zsh", "tcsh"):
         script = piped("completion", shell)

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 import xtent
-from xtent.command import completing, copying, mapping, probing, using
+from xtent.command import completing, copying, deduping, mapping, probing, using
 from xtent.command.output import Output
 
 EXIT = """\
@@ -29,7 +29,7 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"xtent {xtent.__version__}")
     commands = top.add_subparsers(metavar="COMMAND", required=True)
-    for module in (copying, using, mapping, probing, completing):
+    for module in (copying, deduping, using, mapping, probing, completing):
         module.add(commands)
     return top
 
