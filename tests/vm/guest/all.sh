@@ -1,5 +1,5 @@
 #!/bin/bash
-# all.sh SET...: what is looked at in a guest, on these sets of filesystems.
+# all.sh SET...: what is looked at in a guest, on these sets of filesystems. With XTENT_COLUMNS= without the table.
 . /payload/.vm/filesystems.sh
 . /payload/.vm/servers.sh
 . /payload/.vm/sets.sh
@@ -10,5 +10,6 @@ printf 'KERNEL\t%s\n' "$(uname -r | cut -d. -f1,2)"
 /payload/works || status=1
 if [[ " $* " == *\ nfs\ * ]]; then /payload/servers || status=1; fi
 # One driver for each case on a filesystem, the next on the next.
-XTENT_TURNS=1 XTENT_COLUMNS=${XTENT_COLUMNS-"xfs btrfs ext4 tmpfs overlay"} /payload/conformance || status=1
+export XTENT_TURNS=1 XTENT_COLUMNS=${XTENT_COLUMNS-"xfs btrfs ext4 tmpfs overlay"}
+if [[ $XTENT_COLUMNS ]]; then /payload/conformance || status=1; fi
 exit $status
