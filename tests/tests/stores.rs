@@ -448,6 +448,18 @@ fn an_index_that_is_none() {
     assert_eq!(rebuilt.known, 0, "{fs}");
     assert_eq!(run(&store, options()).known, 40, "{fs}");
 
+    // One that a later release wrote.
+    let about: redb::TableDefinition<'_, &str, u64> = redb::TableDefinition::new("xtent");
+    {
+        let database = redb::Database::open(&index).expect("the index");
+        let transaction = database.begin_write().expect("a transaction");
+        transaction.open_table(about).expect("the table").insert("version", 1000).expect("room");
+        transaction.commit().expect("written");
+    }
+    assert_eq!(refused(), (libc::EOPNOTSUPP, Reason::IndexNewer), "{fs}");
+    assert_eq!(run(&store, options().rebuild(true)).known, 0, "{fs}");
+    assert_eq!(run(&store, options()).known, 40, "{fs}");
+
     let directory = dir.path().join("directory");
     fs::create_dir(&directory).expect("a directory");
     let failure = dedupe(&store, DedupeTreeOptions::new().index(&directory)).expect_err("no file");

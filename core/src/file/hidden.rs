@@ -33,9 +33,18 @@ pub(crate) fn under<T>(
     Err(Errno(libc::EEXIST))
 }
 
-/// Marks what was just made under `name` as somebody's. EEXIST where another run took it for a leftover before: it is
-/// about to clear it.
+/// Marks what was just made under `name` as somebody's, or removes it. EEXIST where another run took it for a leftover
+/// before: it is about to clear it.
 pub(crate) fn hold(file: BorrowedFd<'_>, dir: BorrowedFd<'_>, name: &CStr) -> sys::Result<()> {
+    let held = try_hold(file, dir, name);
+    if held.is_err() && is_named(file, dir, name) == Ok(true) {
+        // Of directories an empty one only, and no other was made.
+        sys::names::unlink(dir, name).or_else(|_| sys::dir::remove(dir, name)).ok();
+    }
+    held
+}
+
+fn try_hold(file: BorrowedFd<'_>, dir: BorrowedFd<'_>, name: &CStr) -> sys::Result<()> {
     match sys::lock::try_lock(file) {
         Err(Errno(libc::EWOULDBLOCK)) => return Err(Errno(libc::EEXIST)),
         // Where there are no locks nobody gets one, and nothing is cleared.

@@ -42,7 +42,10 @@ impl Frame {
         let (dst, hidden) = hidden::under(entry.dir(), entry.name(), |name| {
             sys::dir::make(entry.dir(), name, PRIVATE)?;
             let flags = libc::O_RDONLY | libc::O_DIRECTORY | libc::O_NOFOLLOW;
-            let dst = sys::open::openat(entry.dir(), name, flags, 0)?;
+            let dst = sys::open::openat(entry.dir(), name, flags, 0).inspect_err(|_| {
+                // Empty, and nobody's: no descriptor was to be had for it.
+                sys::dir::remove(entry.dir(), name).ok();
+            })?;
             hidden::hold(dst.as_fd(), entry.dir(), name)?;
             Ok(dst)
         })

@@ -68,7 +68,7 @@ fn on(test: &str, name: &str) {
     let errnos = if is_all { ALL } else { FEW };
     // A run of these makes and removes two trees.
     let errnos_of_trees = match name {
-        "xfs" if is_all => FEW,
+        "xfs" if is_all => ALL,
         "xfs" => &FEW[..2],
         _ => &FEW[..1],
     };
