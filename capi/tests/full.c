@@ -53,7 +53,7 @@ static void mounted(void)
 
     if (geteuid() != 0)
         SKIP("mounting needs root");
-    if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
+    if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) != 0)
         SKIP("no mount namespace: %s", strerror(errno));
     snprintf(place, sizeof place, "%s/full-XXXXXX", directory);
     CHECK(mkdtemp(place) != NULL);
