@@ -1,5 +1,7 @@
 """Clones in Python and in C, in turn, with system calls that are answered at once by what overhead preloads."""
 
+from __future__ import annotations
+
 import ctypes
 import sys
 from itertools import repeat
