@@ -95,7 +95,7 @@ fn may_be_asked(facts: &Facts) -> bool {
 
 fn clone(src: BorrowedFd<'_>, dst: BorrowedFd<'_>, src_facts: &Facts, dst_facts: &Facts) -> Ability {
     match ask_clone(src, dst, src_facts, dst_facts) {
-        Ok(()) if !may_be_asked(src_facts) => Ability::unknown(Reason::Unknown),
+        Ok(()) if !may_be_asked(src_facts) || !may_be_asked(dst_facts) => Ability::unknown(Reason::Unknown),
         Ok(()) => Ability::YES,
         Err((errno, reason)) => Ability::no(errno, reason),
     }
