@@ -50,15 +50,10 @@ static void close_new(const char *name, uint64_t len)
 
 static void begin(void)
 {
-    char path[4096];
-
     STRUCTS(BEGIN)
     src = file(64 * KIB, 1);
     dst = file(64 * KIB, 1);
-    snprintf(path, sizeof path, "%s/xtent-ages-XXXXXX", directory);
-    CHECK(mkdtemp(path) != NULL);
-    dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    CHECK(dir >= 0);
+    dir = new_directory();
     CHECK_INT(mkdirat(dir, "tree", 0700), 0);
     close_new("tree/inner", 1000);
     close_new("file", 64 * KIB);

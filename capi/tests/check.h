@@ -131,6 +131,19 @@ static inline int empty_file(void)
     return fd;
 }
 
+/* A new directory of the test's own. */
+static inline int new_directory(void)
+{
+    char path[4096];
+    int fd;
+
+    snprintf(path, sizeof path, "%s/xtent-test-XXXXXX", directory);
+    fd = mkdtemp(path) == NULL ? -1 : open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        FAIL("%s: %s", path, strerror(errno));
+    return fd;
+}
+
 /* Writes `len` bytes at `off` that no other seed, and no other place, has. */
 static inline void put(int fd, uint64_t off, uint64_t len, unsigned seed)
 {

@@ -8,13 +8,9 @@ static int dir;
 /* A directory of this test's own, with a file "src". */
 static void place(void)
 {
-    static char path[4096];
     int fd;
 
-    snprintf(path, sizeof path, "%s/xtent-files-XXXXXX", directory);
-    CHECK(mkdtemp(path) != NULL);
-    dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    CHECK(dir >= 0);
+    dir = new_directory();
     fd = openat(dir, "src", O_RDWR | O_CREAT | O_EXCL, 0640);
     CHECK(fd >= 0);
     put(fd, 0, 300000, 1);

@@ -14,13 +14,9 @@ static void use_paths(int src)
     struct xtent_file_options replacing = XTENT_FILE_OPTIONS_INIT;
     struct xtent_tree_options threads = XTENT_TREE_OPTIONS_INIT;
     struct xtent_stage *stage;
-    char path[4096];
     int dir, fd;
 
-    snprintf(path, sizeof path, "%s/xtent-host-XXXXXX", directory);
-    CHECK(mkdtemp(path) != NULL);
-    dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    CHECK(dir >= 0);
+    dir = new_directory();
     CHECK_INT(mkdirat(dir, "tree", 0700), 0);
     CHECK_INT(xtent_copy_file(src, "", dir, "tree/a", NULL, &report), 0);
     CHECK_INT(xtent_copy_file(dir, "tree/a", dir, "tree/a", NULL, &report), -EEXIST);
@@ -422,13 +418,10 @@ int pthread_detach(pthread_t thread)
 static void threads_of_a_tree_are_joined(void)
 {
     struct xtent_tree_options options = XTENT_TREE_OPTIONS_INIT;
-    char path[4096], name[32];
+    char name[32];
     int dir;
 
-    snprintf(path, sizeof path, "%s/xtent-host-XXXXXX", directory);
-    CHECK(mkdtemp(path) != NULL);
-    dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    CHECK(dir >= 0);
+    dir = new_directory();
     CHECK_INT(mkdirat(dir, "tree", 0700), 0);
     for (int i = 0; i < 200; i++) {
         snprintf(name, sizeof name, "tree/%d", i);

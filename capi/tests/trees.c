@@ -6,13 +6,9 @@ static int dir;
 /* A directory of this test's own, with a tree "src": two files, one of them with two names, and a link. */
 static void place(void)
 {
-    static char path[4096];
     int fd;
 
-    snprintf(path, sizeof path, "%s/xtent-trees-XXXXXX", directory);
-    CHECK(mkdtemp(path) != NULL);
-    dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    CHECK(dir >= 0);
+    dir = new_directory();
     CHECK_INT(mkdirat(dir, "src", 0750), 0);
     CHECK_INT(mkdirat(dir, "src/inner", 0700), 0);
     fd = openat(dir, "src/inner/large", O_RDWR | O_CREAT | O_EXCL, 0640);
