@@ -187,6 +187,16 @@ impl Run {
             : >"$1/ready"
             while :; do sleep 1; done"#;
         let mut command = runner(&["--", "sh", "-c", script, "sh"]);
+        // What nohup(1) ignores, and a shell for what it begins with `&`, its children ignore too.
+        let heed = || {
+            for signal in [libc::SIGTERM, libc::SIGHUP] {
+                // SAFETY: a number and SIG_DFL.
+                unsafe { libc::signal(signal, libc::SIG_DFL) };
+            }
+            Ok(())
+        };
+        // SAFETY: signal(2) is async-signal-safe, signal-safety(7).
+        unsafe { command.pre_exec(heed) };
         Self { child: command.arg(dir.path()).spawn().unwrap(), dir }
     }
 
