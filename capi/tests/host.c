@@ -198,6 +198,46 @@ static void file_size_limit(void)
     CHECK(is_pending(SIGXFSZ));
 }
 
+/* So it does where the library writes files of its own. */
+static void file_size_limit_of_own_files(void)
+{
+    enum { EXTENTS = 200 };
+    struct rlimit limit;
+    struct xtent_usage_options using = XTENT_USAGE_OPTIONS_INIT;
+    struct xtent_dedupe_tree_options sharing = XTENT_DEDUPE_TREE_OPTIONS_INIT;
+    struct xtent_usage_report usage = XTENT_USAGE_REPORT_INIT;
+    struct xtent_dedupe_tree_report shared = XTENT_DEDUPE_TREE_REPORT_INIT;
+    int clones = kernel_clones();
+    int dir = new_directory(), fd = openat(dir, "file", O_RDWR | O_CREAT | O_EXCL, 0600);
+    struct xtent_usage_root root = XTENT_USAGE_ROOT_INIT(dir, "file");
+    struct xtent_dedupe_tree_root store = XTENT_DEDUPE_TREE_ROOT_INIT(dir, "file");
+
+    if (strcmp(type, "xfs") != 0 && strcmp(type, "btrfs") != 0 && strcmp(type, "ext4") != 0)
+        SKIP("%s does not say where each block lies", type);
+    CHECK(fd >= 0);
+    /* From the end on, and one after the other: none lies behind the one before it in the file. */
+    for (uint64_t i = EXTENTS; i-- > 0;) {
+        put(fd, i * 128 * KIB, 4 * KIB, (unsigned)i);
+        CHECK_INT(fdatasync(fd), 0);
+    }
+    CHECK_INT(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    limit.rlim_cur = 512;
+    CHECK_INT(setrlimit(RLIMIT_FSIZE, &limit), 0);
+
+    using.memory = 1;
+    using.scratch_dir = dir;
+    CHECK_INT(xtent_usage(&root, 1, &using, &usage), -EFBIG);
+    CHECK_INT(usage.reason, XTENT_REASON_FILE_SIZE_LIMIT);
+    CHECK(!is_pending(SIGXFSZ));
+    sharing.index = "index";
+    sharing.index_dir = dir;
+    if (clones) {
+        CHECK_INT(xtent_dedupe_tree(&store, 1, &sharing, &shared), -EFBIG);
+        CHECK_INT(shared.reason, XTENT_REASON_FILE_SIZE_LIMIT);
+        CHECK(!is_pending(SIGXFSZ));
+    }
+}
+
 static volatile sig_atomic_t cancelled;
 
 static void on_signal(int signal)
@@ -418,18 +458,28 @@ int pthread_detach(pthread_t thread)
 static void threads_of_a_tree_are_joined(void)
 {
     struct xtent_tree_options options = XTENT_TREE_OPTIONS_INIT;
+    struct xtent_dedupe_tree_options sharing = XTENT_DEDUPE_TREE_OPTIONS_INIT;
+    int clones = kernel_clones(), dir = new_directory();
+    struct xtent_dedupe_tree_root store = XTENT_DEDUPE_TREE_ROOT_INIT(dir, "tree");
     char name[32];
-    int dir;
 
-    dir = new_directory();
     CHECK_INT(mkdirat(dir, "tree", 0700), 0);
     for (int i = 0; i < 200; i++) {
+        int fd;
+
         snprintf(name, sizeof name, "tree/%d", i);
-        close(openat(dir, name, O_WRONLY | O_CREAT, 0600));
+        fd = openat(dir, name, O_WRONLY | O_CREAT, 0600);
+        put(fd, 0, 5000 + (uint64_t)i / 2, 1);
+        close(fd);
     }
     options.threads = 8;
     CHECK_INT(xtent_copy_tree(dir, "tree", dir, "copy", &options, NULL), 0);
     CHECK_INT(joined, 7);
+    if (clones && strcmp(type, "overlay") != 0) {
+        sharing.threads = 8;
+        CHECK_INT(xtent_dedupe_tree(&store, 1, &sharing, NULL), 0);
+        CHECK_INT(joined, 14);
+    }
     CHECK_INT(detached, 0);
 }
 
@@ -510,6 +560,7 @@ static const struct test tests[] = {
     {"descriptors-stay-as-they-were", descriptors_stay_as_they_were},
     {"signals-stay-as-they-were", signals_stay_as_they_were},
     {"file-size-limit", file_size_limit},
+    {"file-size-limit-of-own-files", file_size_limit_of_own_files},
     {"cancel-from-a-signal-handler", cancel_from_a_signal_handler},
     {"cancel-from-another-thread", cancel_from_another_thread},
     {"threads", threads},

@@ -88,6 +88,7 @@ pub(super) fn run(
     std::thread::scope(|scope| {
         // Also when this thread panics: the others must come to an end.
         let _stopping = Stopping(&job.is_stopped);
+        let mut threads = Vec::new();
         {
             // Signals are for the host's own threads; a new thread has the mask of the one that makes it.
             let _deferred = Deferred::new();
@@ -98,9 +99,10 @@ pub(super) fn run(
                     let _ended = ended;
                     Worker::new(&job, None).work();
                 };
-                if Builder::new().spawn_scoped(scope, work).is_err() {
+                match Builder::new().spawn_scoped(scope, work) {
+                    Ok(thread) => threads.push(thread),
                     // As many as the system gives.
-                    break;
+                    Err(_) => break,
                 }
             }
         }
@@ -108,6 +110,11 @@ pub(super) fn run(
         while running.load(Ordering::Acquire) > 0 {
             std::thread::park_timeout(PATIENCE);
             job.look(&caller);
+        }
+        // The scope only waits until each has done its work: a thread may still be about to end then, without its
+        // stack taken back.
+        for thread in threads {
+            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         }
     });
     job.look(&caller);

@@ -20,6 +20,7 @@ use crate::error::{Error, Operation};
 use crate::file::At;
 use crate::reason::Reason;
 use crate::roots::Roots;
+use crate::sys::signal::NoSigxfsz;
 use crate::tree::TreeFailure;
 
 use catalogue::{Catalogue, Cataloguing};
@@ -189,6 +190,8 @@ pub fn dedupe_tree(
     {
         return Err(fail(path, error));
     }
+    // An index is written; not by the other threads alone, which have all signals blocked.
+    let _guard = NoSigxfsz::new();
     let index = match &options.index {
         Some(at) => Some(
             Index::open(at, options.rebuild).map_err(|refusal| fail(at.path.to_owned(), refusal.of(OP)))?,

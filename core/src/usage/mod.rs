@@ -23,6 +23,7 @@ use crate::file::{At, path_refusal};
 use crate::reason::Reason;
 use crate::roots::{Roots, Visitor};
 use crate::scratch;
+use crate::sys::signal::NoSigxfsz;
 use crate::sys::{self, Errno};
 use crate::tree::TreeFailure;
 
@@ -144,6 +145,7 @@ pub fn usage(roots: &[At<'_>], mut options: UsageOptions<'_>) -> Result<UsageRep
             error: Error::new(Operation::Usage, libc::EINVAL, Reason::RootInRoot),
         });
     }
+    let _guard = NoSigxfsz::new();
     let scratch_dir = options.scratch_dir;
     let make = || scratch_file(scratch_dir);
     let memory = if options.memory == 0 { MEMORY } else { options.memory };
