@@ -1682,7 +1682,7 @@ int xtent_clone_tree(int src_dir,
 
 /**
  * Makes the directory `dst` a copy of the directory `src` whose files share blocks with the originals where
- * they can, and where that is worth it: a file of some KiB is copied sooner than cloned.
+ * they can. Files of up to 2 KiB on btrfs are copied: it keeps them without blocks.
  *
  * Otherwise it is as xtent_copy_tree.
  *

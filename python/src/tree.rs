@@ -211,8 +211,8 @@ pub(crate) fn clone_tree(
     tree(py, |src, dst, options| xtent::clone_tree(src, dst, options), (&src, &dst), dirs, given, progress)
 }
 
-/// Make a copy of a directory whose files share blocks with those of src where they can, and where that is worth
-/// it: a file of some KiB is copied sooner than cloned.
+/// Make a copy of a directory whose files share blocks with those of src where they can. Files of up
+/// to 2 KiB on btrfs are copied: it keeps them without blocks.
 ///
 /// Arguments and promises are those of copy_tree().
 ///

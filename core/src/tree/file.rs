@@ -43,12 +43,12 @@ impl Way {
     }
 }
 
-/// Files up to this size are copied sooner than cloned. A clone costs the same for any size; copying meets it at 16 to 32
-/// KiB on XFS and at about 8 KiB on btrfs (measured; `make bench`).
+/// Files up to this size are copied sooner than cloned. On btrfs those are kept in the inode (max_inline in btrfs(5)), so that
+/// a clone has nothing to share; anywhere else a clone is faster than a copy of a single block (README.md beside this file).
 fn sooner_copied(kind: Kind) -> u64 {
     match kind {
-        Kind::Xfs => 16 << 10,
-        _ => 8 << 10,
+        Kind::Btrfs => 2048,
+        _ => 0,
     }
 }
 

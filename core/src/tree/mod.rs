@@ -162,8 +162,7 @@ pub fn clone_tree<'a, 'b>(
     make(Way::Clone, &src.into(), &dst.into(), options)
 }
 
-/// Makes the directory `dst` a copy of the directory `src` whose files share blocks with the originals where they can,
-/// and where that is worth it: a file of some KiB is copied sooner than cloned. Otherwise as [`copy_tree`].
+/// Makes the directory `dst` a copy of the directory `src` whose files share blocks with the originals where they can. Files of up to 2 KiB on btrfs are copied: it keeps them without blocks. Otherwise as [`copy_tree`].
 ///
 /// # Errors
 ///

@@ -1032,8 +1032,8 @@ def clone_or_copy_tree(
     dst_dir_fd: FileDescriptorLike | None = None,
     progress: Callable[[int, int], object] | None = None,
 ) -> TreeReport:
-    """Make a copy of a directory whose files share blocks with those of src where they can, and where that is worth
-    it: a file of some KiB is copied sooner than cloned.
+    """Make a copy of a directory whose files share blocks with those of src where they can. Files of up
+    to 2 KiB on btrfs are copied: it keeps them without blocks.
 
     Arguments and promises are those of copy_tree().
 

@@ -34,7 +34,7 @@ VERBS: dict[str, tuple[Callable[..., xtent.Report], Callable[..., xtent.TreeRepo
         xtent.clone_or_copy_file,
         xtent.clone_or_copy_tree,
         "Share blocks where possible, copy the rest, and say why.",
-        "A file of some KiB in a tree is copied sooner than cloned.",
+        "Files of up to 2 KiB in a tree on btrfs are copied: it keeps them without blocks.",
     ),
 }
 
