@@ -186,10 +186,12 @@ impl<'a, 'c> Run<'a, 'c> {
                 self.targets[*target].fetch(&mut self.source, from, to);
             }
             let (next, ahead) = match units.get(i + 1) {
-                Some(next) => (next, from..to),
-                None => (&units[0], to..end.min(to + STEP)),
+                Some(next) => (next.targets(), from..to),
+                // Behind what is in the page cache there is mostly more of it, and looking takes time.
+                None if cached.is_some() => (&[][..], to..to),
+                None => (units[0].targets(), to..end.min(to + STEP)),
             };
-            for target in next.targets() {
+            for target in next {
                 self.targets[*target].fetch_ahead(&mut self.source, ahead.start, ahead.end);
             }
             let done = match unit {
