@@ -80,8 +80,11 @@ int getrlimit64(__rlimit_resource_t resource, struct rlimit64 *limit)
 int pthread_sigmask(int how, const sigset_t *set, sigset_t *old)
 {
     calls.sigmask++;
-    if (pretend)
+    if (pretend) {
+        if (old)
+            sigemptyset(old);
         return 0;
+    }
     return syscall(SYS_rt_sigprocmask, how, set, old, 8) == 0 ? 0 : errno;
 }
 
