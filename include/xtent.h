@@ -15,7 +15,8 @@
  * Each is there for ranges of open files (xtent_copy_range) and for whole files by their paths
  * (xtent_copy_file), which appear under their names whole or not at all. A stage (xtent_stage_open) is a
  * file that a program fills itself and publishes in the same way. Whole directories (xtent_copy_tree) are
- * copied or cloned, and appear likewise.
+ * copied or cloned, and appear likewise; xtent_dedupe_tree finds what is equal in directories and makes it
+ * share, and xtent_usage says what they take up and what deleting one would free.
  *
  * xtent_clone_or_copy_range is the policy on top, share if possible, else copy, and says how many bytes
  * went which way. Nothing else falls back, and nothing falls back silently.

@@ -27,15 +27,17 @@ impl<'py> FromPyObject<'_, 'py> for Descriptor {
     type Error = PyErr;
 
     fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
-        // What is tried first: the functions that end in _range take open files.
-        if is_path(&object)? {
-            let message = "an open file is needed here, an int or an object with fileno(), not the path";
-            return Err(PyTypeError::new_err(format!("{message} {}", object.repr()?)));
-        }
         // SAFETY: `object` is a live object, and this thread holds the GIL.
         let fd = unsafe { ffi::PyObject_AsFileDescriptor(object.as_ptr()) };
         if fd < 0 {
-            return Err(PyErr::fetch(object.py()));
+            let error = PyErr::fetch(object.py());
+            // What is tried first: the functions that end in _range take open files. Looked for last: to find out that
+            // a number is no path takes longer than a call.
+            if error.is_instance_of::<PyTypeError>(object.py()) && is_path(&object)? {
+                let message = "an open file is needed here, an int or an object with fileno(), not the path";
+                return Err(PyTypeError::new_err(format!("{message} {}", object.repr()?)));
+            }
+            return Err(error);
         }
         Ok(Descriptor { object: object.to_owned().unbind(), fd })
     }

@@ -3,6 +3,7 @@
 import errno
 import fcntl
 import os
+import pathlib
 import subprocess
 import sys
 import tempfile
@@ -88,6 +89,17 @@ def test_no_descriptor(place: Place, call: Callable[[Any, Any], object], bad: ob
     if call is not TWO_FILES["extents"]:
         with pytest.raises(TypeError):
             call(file, bad)
+
+
+@every_function
+@pytest.mark.parametrize("path", ["src", b"src", pathlib.Path("src")])
+def test_a_path_is_no_descriptor(place: Place, call: Callable[[Any, Any], object], path: object) -> None:
+    file = place.file("file", b"abc")
+    with pytest.raises(TypeError, match="an open file is needed here, .*, not the path"):
+        call(path, file)
+    if call is not TWO_FILES["extents"]:
+        with pytest.raises(TypeError, match="an open file is needed here, .*, not the path"):
+            call(file, path)
 
 
 @every_function

@@ -47,7 +47,7 @@ pub(crate) struct Deferred(Blocked);
 
 impl Deferred {
     pub(crate) fn new() -> Self {
-        Deferred(Blocked::new(&deferrable(), libc::SIGXFSZ))
+        DEFERRABLE.with(|set| Deferred(Blocked::new(set, libc::SIGXFSZ)))
     }
 
     /// After an error: takes away the SIGXFSZ that may have come with it.
@@ -95,6 +95,12 @@ impl Drop for Blocked {
         // SAFETY: `old` was filled by pthread_sigmask in `new`, on this same thread.
         unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &self.old, null_mut()) };
     }
+}
+
+thread_local! {
+    /// Made once: to make it takes a sixth of the instructions of a whole clone. In each thread, so that no child of a
+    /// fork finds it half made by a thread that it does not have.
+    static DEFERRABLE: libc::sigset_t = deferrable();
 }
 
 /// What [`Deferred`] blocks. The C library keeps the signals of its own out of it.
