@@ -179,7 +179,9 @@ unsafe fn tree(
 /// The tree is built in a directory of mode 0700 with a hidden name, .xtent- and 16 hexadecimal digits, beside
 /// `dst`, and appears under the name by one rename. With XTENT_TREE_REPLACE old and new change names in one
 /// moment, and the old tree is removed then. A failure, a kill, a full disk leaves no half tree under the name.
-/// A killed call leaves its hidden directory; the next for the same `dst` clears it.
+/// A killed call leaves its hidden directory; the next for the same `dst` clears it. Where the kernel has no rename
+/// that never replaces (NFS, FUSE, a container's filter), the name is looked at first; an empty directory that
+/// somebody gives it between that look and the rename is replaced, and nothing else ever is.
 ///
 /// A directory on which another filesystem is mounted is made, and stays empty, unless XTENT_TREE_CROSS_MOUNTS
 /// is set. A btrfs subvolume is no mount: it is copied as a directory.
@@ -209,7 +211,8 @@ unsafe fn tree(
 ///   EACCES      a file may not be read, or a directory not written
 ///   EPERM       not permitted, as making a device is
 ///   EROFS       the destination's filesystem is read-only
-///   EOPNOTSUPP  XTENT_TREE_REPLACE, and this filesystem cannot exchange two names
+///   EOPNOTSUPP  XTENT_TREE_REPLACE, this filesystem cannot exchange two names, and what has the name is no empty
+///               directory
 ///   ECANCELED   cancelled
 ///   EMFILE, ENFILE
 ///               too many open files: each thread needs up to six

@@ -157,18 +157,19 @@ pub(crate) fn path(errno: i32) -> Reason {
 
 /// Why a way of looking at one file failed with `errno`.
 pub(crate) fn looking(op: Operation, errno: Errno, fd: BorrowedFd<'_>) -> Error {
-    let reason = plain(errno.0).unwrap_or_else(|| {
-        let facts = Facts::of(fd);
-        match errno.0 {
-            libc::EBADF if facts.is_closed() => Reason::BadDescriptor,
-            libc::EBADF if facts.flags.is_ok() => Reason::NotOpenForThat,
-            libc::EINVAL if !regular(&facts) => Reason::NotRegularFile,
-            libc::EOPNOTSUPP | libc::ENOTTY => Reason::FilesystemCannot,
-            libc::EPERM => Reason::Permission,
-            _ => Reason::Unknown,
-        }
-    });
+    let reason = plain(errno.0).unwrap_or_else(|| look(errno.0, &Facts::of(fd)));
     Error::new(op, errno.0, reason)
+}
+
+fn look(errno: i32, facts: &Facts) -> Reason {
+    match errno {
+        libc::EBADF if facts.is_closed() => Reason::BadDescriptor,
+        libc::EBADF if facts.flags.is_ok() => Reason::NotOpenForThat,
+        libc::EINVAL if !regular(facts) => Reason::NotRegularFile,
+        libc::EOPNOTSUPP | libc::ENOTTY => Reason::FilesystemCannot,
+        libc::EPERM => Reason::Permission,
+        _ => Reason::Unknown,
+    }
 }
 
 /// Why a look at a descriptor failed, of which every open one lets have it: fstat(2), fstatfs(2), F_GETFL.

@@ -9,8 +9,8 @@ use std::sync::LazyLock;
 
 use xtent::{
     CloneOptions, CopyOptions, DedupeOptions, DedupeResult, DedupeStatus, DedupeTarget, Destination,
-    FileOptions, Reason, Report, Server, TO_END, clone_file, clone_or_copy_file, clone_or_copy_range,
-    clone_range, copy_file, copy_range, dedupe_range,
+    FileOptions, Reason, Report, Server, TO_END, TreeOptions, clone_file, clone_or_copy_file,
+    clone_or_copy_range, clone_range, copy_file, copy_range, copy_tree, dedupe_range,
 };
 use xtent_tests::syscalls::{Call, Calls, Verdict, watch};
 use xtent_tests::{Filesystem, filesystems, pattern, scratch, skip, write_file};
@@ -301,30 +301,32 @@ fn a_kernel_without_dedupe() {
     }
 }
 
+/// What a filter looks at that knows no call which old ones do not know.
+const UNKNOWN: [libc::c_long; 6] = [
+    libc::SYS_openat,
+    libc::SYS_ioctl,
+    libc::SYS_copy_file_range,
+    libc::SYS_statx,
+    libc::SYS_renameat2,
+    libc::SYS_openat2,
+];
+
+fn denied(call: Call, errno: i32) -> Verdict {
+    let tmpfile = call.number == libc::SYS_openat && call.descriptor(2) & libc::O_TMPFILE == libc::O_TMPFILE;
+    let clones = asks(call, FICLONERANGE) || asks(call, libc::FICLONE);
+    let ioctl = call.number == libc::SYS_ioctl;
+    if tmpfile || clones || !ioctl && call.number != libc::SYS_openat {
+        Verdict::Fail(errno)
+    } else {
+        Verdict::Allow
+    }
+}
+
 /// A filter that lets through none of the calls that old ones do not know: whole files are made all the same, but for
 /// clones, which say why not.
 #[test]
 fn a_filter_that_knows_none_of_it() {
     const TEST: &str = "a_filter_that_knows_none_of_it";
-    let denied = |call: Call, errno| {
-        let tmpfile =
-            call.number == libc::SYS_openat && call.descriptor(2) & libc::O_TMPFILE == libc::O_TMPFILE;
-        let clones = asks(call, FICLONERANGE) || asks(call, libc::FICLONE);
-        let ioctl = call.number == libc::SYS_ioctl;
-        if tmpfile || clones || !ioctl && call.number != libc::SYS_openat {
-            Verdict::Fail(errno)
-        } else {
-            Verdict::Allow
-        }
-    };
-    const CALLS: [libc::c_long; 6] = [
-        libc::SYS_openat,
-        libc::SYS_ioctl,
-        libc::SYS_copy_file_range,
-        libc::SYS_statx,
-        libc::SYS_renameat2,
-        libc::SYS_openat2,
-    ];
     type Verb = fn(&Path, &Path, FileOptions<'_>) -> xtent::Result<Report>;
     let verbs: [(&str, Verb, bool); 3] = [
         ("copy", |src, dst, options| copy_file(src, dst, options), true),
@@ -343,7 +345,7 @@ fn a_filter_that_knows_none_of_it() {
                         write_file(&dst, &old).expect("a file");
                     }
                     let body = || verb(&src, &dst, FileOptions::new().replace(replace).durable(true));
-                    let Some(result) = watched(TEST, &CALLS, body, |call| denied(call, errno)) else {
+                    let Some(result) = watched(TEST, &UNKNOWN, body, |call| denied(call, errno)) else {
                         return;
                     };
                     let said = format!("{fs}, {name}, errno {errno}, replace {replace}: {result:?}");
@@ -359,6 +361,127 @@ fn a_filter_that_knows_none_of_it() {
                 }
             }
         }
+    }
+}
+
+/// All names beneath a directory, and what the files contain.
+fn contents(dir: &Path) -> Vec<(String, Vec<u8>)> {
+    let entries = fs::read_dir(dir).expect("a directory");
+    let mut found: Vec<_> = entries
+        .map(|entry| entry.expect("an entry").path())
+        .map(|path| (path.display().to_string(), if path.is_dir() { Vec::new() } else { read(&path) }))
+        .collect();
+    for at in 0..found.len() {
+        let inner = Path::new(&found[at].0).to_owned();
+        if inner.is_dir() {
+            found.extend(contents(&inner));
+        }
+    }
+    for (name, _) in &mut found {
+        if let Some(rest) = name.strip_prefix(&format!("{}/", dir.display())) {
+            *name = rest.to_owned();
+        }
+    }
+    found.sort();
+    found
+}
+
+/// What has a tree's name before it is made.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Taken {
+    Free,
+    Empty,
+    Full,
+    File,
+}
+
+impl Taken {
+    fn make(self, path: &Path) {
+        match self {
+            Taken::Free => {}
+            Taken::Empty => fs::create_dir(path).expect("a directory"),
+            Taken::Full => {
+                fs::create_dir(path).expect("a directory");
+                write_file(&path.join("old"), b"old").expect("a file");
+            }
+            Taken::File => drop(write_file(path, b"old").expect("a file")),
+        }
+    }
+
+    fn is_as_it_was(self, path: &Path) -> bool {
+        match self {
+            Taken::Free => !path.exists(),
+            Taken::Empty => contents(path).is_empty(),
+            Taken::Full => contents(path) == [("old".to_owned(), b"old".to_vec())],
+            Taken::File => read(path) == b"old",
+        }
+    }
+}
+
+/// The same filter, and whole directories. Only an exchange of two names has no other way.
+#[test]
+fn a_filter_and_trees() {
+    const TEST: &str = "a_filter_and_trees";
+    for fs in sharing() {
+        for errno in [libc::EPERM, libc::ENOSYS] {
+            for (taken, replace, wanted) in [
+                (Taken::Free, false, Ok(())),
+                (Taken::Empty, false, Err(libc::EEXIST)),
+                (Taken::Full, false, Err(libc::EEXIST)),
+                (Taken::File, false, Err(libc::EEXIST)),
+                (Taken::Free, true, Ok(())),
+                (Taken::Empty, true, Ok(())),
+                (Taken::Full, true, Err(if errno == libc::ENOSYS { libc::EOPNOTSUPP } else { errno })),
+                (Taken::File, true, Err(if errno == libc::ENOSYS { libc::EOPNOTSUPP } else { errno })),
+            ] {
+                let dir = scratch(fs);
+                let (src, dst) = (dir.path().join("src"), dir.path().join("dst"));
+                fs::create_dir_all(src.join("a/b")).expect("directories");
+                write_file(&src.join("a/file"), &pattern(1, 100_000)).expect("a file");
+                taken.make(&dst);
+                let body = || copy_tree(&src, &dst, TreeOptions::new().threads(1).replace(replace));
+                let Some(result) = watched(TEST, &UNKNOWN, body, |call| denied(call, errno)) else { return };
+                let said = format!("{fs}, errno {errno}, {taken:?}, replace {replace}: {result:?}");
+                assert_eq!(result.map(drop).map_err(|failure| failure.error.errno), wanted, "{said}");
+                if wanted.is_ok() {
+                    assert!(contents(&dst) == contents(&src), "{said}: another tree");
+                } else {
+                    assert!(taken.is_as_it_was(&dst), "{said}: the old one is another");
+                }
+                let names = fs::read_dir(dir.path()).expect("a directory").count();
+                assert_eq!(names, 1 + usize::from(dst.exists()), "{said}: a name was left");
+            }
+        }
+    }
+}
+
+/// Where names cannot be renamed without replacing, somebody takes the name at the last moment: what they have stays.
+#[test]
+fn a_name_that_is_taken_at_the_last_moment() {
+    const TEST: &str = "a_name_that_is_taken_at_the_last_moment";
+    for (fs, taken) in sharing().flat_map(|fs| [(fs, Taken::Full), (fs, Taken::File)]) {
+        let dir = scratch(fs);
+        let (src, dst) = (dir.path().join("src"), dir.path().join("dst"));
+        fs::create_dir(&src).expect("a directory");
+        write_file(&src.join("file"), &pattern(1, 5000)).expect("a file");
+        let body = || copy_tree(&src, &dst, TreeOptions::new().threads(1));
+        let mut renames = 0;
+        let judge = |call: Call| match call.number {
+            libc::SYS_renameat2 => Verdict::Fail(libc::EPERM),
+            _ => {
+                renames += 1;
+                taken.make(&dst);
+                Verdict::Allow
+            }
+        };
+        let calls = [libc::SYS_renameat2, libc::SYS_renameat];
+        let Some(result) = watched(TEST, &calls, body, judge) else { return };
+        let error = result.expect_err("it is taken").error;
+        assert_eq!((error.errno, error.reason), (libc::EEXIST, Reason::Exists), "{fs}, {taken:?}");
+        assert_eq!(renames, 1, "{fs}, {taken:?}");
+        assert!(taken.is_as_it_was(&dst), "{fs}, {taken:?}: theirs is another");
+        let names = fs::read_dir(dir.path()).expect("a directory").count();
+        assert_eq!(names, 2, "{fs}, {taken:?}: a name was left");
     }
 }
 

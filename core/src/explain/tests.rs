@@ -84,6 +84,7 @@ fn errors_of_one_cause() {
         assert_eq!(dedupe(errno, &file(1), &file(2), whole()), reason, "dedupe {errno}");
         assert_eq!(copy(errno, &file(1), &file(2)), reason, "copy {errno}");
     }
+    assert_eq!(dedupe(libc::EAGAIN, &file(1), &file(2), whole()), Reason::Busy);
     assert_eq!(clone(libc::ENXIO, &file(1), &file(2), whole()), Reason::Unknown);
     assert_eq!(dedupe(libc::ENXIO, &file(1), &file(2), whole()), Reason::Unknown);
     assert_eq!(copy(libc::ENXIO, &file(1), &file(2)), Reason::Unknown);
@@ -115,25 +116,40 @@ fn what_is_wrong_with_a_path() {
 /// Why a file could not be looked at depends on what it is.
 #[test]
 fn looking_at_what_there_is() {
-    use std::os::fd::AsFd;
-    let dir = tempfile::tempdir().unwrap();
-    let file = std::fs::File::create(dir.path().join("file")).unwrap();
-    let (pipe, _other_end) = std::io::pipe().unwrap();
-    // SAFETY: a number that is no open descriptor, handed to system calls only.
-    let closed = unsafe { BorrowedFd::borrow_raw(100_000) };
-    for (errno, fd, reason) in [
-        (libc::EBADF, closed, Reason::BadDescriptor),
-        (libc::EBADF, file.as_fd(), Reason::NotOpenForThat),
-        (libc::EINVAL, pipe.as_fd(), Reason::NotRegularFile),
-        (libc::EINVAL, file.as_fd(), Reason::Unknown),
-        (libc::EOPNOTSUPP, file.as_fd(), Reason::FilesystemCannot),
-        (libc::ENOTTY, file.as_fd(), Reason::FilesystemCannot),
-        (libc::EPERM, file.as_fd(), Reason::Permission),
-        (libc::EIO, file.as_fd(), Reason::Io),
-        (libc::ENXIO, file.as_fd(), Reason::Unknown),
+    for (errno, facts, reason) in [
+        (libc::EBADF, closed(), Reason::BadDescriptor),
+        (libc::EBADF, opened(libc::O_PATH), Reason::NotOpenForThat),
+        // Nothing is known of it.
+        (libc::EBADF, unseen_by(libc::EPERM), Reason::Unknown),
+        (libc::EINVAL, pipe(), Reason::NotRegularFile),
+        (libc::EINVAL, file(1), Reason::Unknown),
+        (libc::EOPNOTSUPP, file(1), Reason::FilesystemCannot),
+        (libc::ENOTTY, file(1), Reason::FilesystemCannot),
+        (libc::EPERM, file(1), Reason::Permission),
+        (libc::ENXIO, file(1), Reason::Unknown),
     ] {
-        let error = looking(Operation::Extents, Errno(errno), fd);
-        assert_eq!((error.errno, error.reason), (errno, reason), "{fd:?}");
+        assert_eq!(look(errno, &facts), reason, "{errno} {facts:?}");
+    }
+}
+
+#[test]
+fn looking_tells_what_it_was_told() {
+    let file = tempfile::tempfile().unwrap();
+    for (errno, reason) in [(libc::EIO, Reason::Io), (libc::EBADF, Reason::NotOpenForThat)] {
+        let error = looking(Operation::Extents, Errno(errno), std::os::fd::AsFd::as_fd(&file));
+        assert_eq!((error.op, error.errno, error.reason), (Operation::Extents, errno, reason));
+    }
+}
+
+#[test]
+fn why_nothing_is_seen_of_a_descriptor() {
+    for (errno, reason) in [
+        (libc::EBADF, Reason::BadDescriptor),
+        (libc::EPERM, Reason::Permission),
+        (libc::EIO, Reason::Io),
+        (libc::ENXIO, Reason::Unknown),
+    ] {
+        assert_eq!(unseen(Errno(errno)), reason, "{errno}");
     }
 }
 
@@ -157,6 +173,8 @@ fn a_bad_descriptor_is_not_open_or_not_for_that() {
     }
     assert_eq!(dedupe(libc::EBADF, &file(1), &closed(), whole()), Reason::BadDescriptor);
     assert_eq!(dedupe(libc::EBADF, &file(1), &opened(O_PATH), whole()), Reason::NotOpenForThat);
+    // Nothing is known of it.
+    assert_eq!(dedupe(libc::EBADF, &file(1), &unseen_by(libc::EPERM), whole()), Reason::Unknown);
 }
 
 #[test]

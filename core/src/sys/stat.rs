@@ -4,7 +4,7 @@ use std::ffi::CStr;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
-use super::{Result, check};
+use super::{Errno, Result, check};
 
 pub(crate) fn fstat(fd: BorrowedFd<'_>) -> Result<libc::stat64> {
     let mut stat = MaybeUninit::uninit();
@@ -59,10 +59,14 @@ pub(crate) fn seals(fd: BorrowedFd<'_>) -> Result<libc::c_int> {
     check(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_GET_SEALS) })
 }
 
-/// Which mount the open file was reached through; `None` before Linux 5.8.
+/// Which mount the open file was reached through; `None` before Linux 5.8, and under container filters that do not know
+/// the call.
 pub(crate) fn mount(fd: BorrowedFd<'_>) -> Result<Option<u64>> {
-    let stat = statx(fd, c"", libc::AT_EMPTY_PATH, libc::STATX_MNT_ID)?;
-    Ok((stat.stx_mask & libc::STATX_MNT_ID != 0).then_some(stat.stx_mnt_id))
+    match statx(fd, c"", libc::AT_EMPTY_PATH, libc::STATX_MNT_ID) {
+        Ok(stat) => Ok((stat.stx_mask & libc::STATX_MNT_ID != 0).then_some(stat.stx_mnt_id)),
+        Err(Errno(libc::ENOSYS | libc::EPERM)) => Ok(None),
+        Err(errno) => Err(errno),
+    }
 }
 
 /// What `path` names, relative to `dir`, with what the mask asks for: `stx_mask` says what of it is there.

@@ -95,13 +95,22 @@ impl Frame {
         match sys::names::rename_new(dir, &self.hidden, name) {
             Ok(()) => return Ok(None),
             Err(Errno(libc::EEXIST)) if replace => {}
-            // NFS, OCFS2, FUSE. Whatever gets the name between the look and the rename is safe: a directory is renamed over
-            // an empty directory only (rename(2)).
-            Err(Errno(libc::EINVAL | libc::ENOSYS)) if self.entry.present()?.is_none() => {
-                return sys::names::rename(dir, &self.hidden, name).map(|()| None).map_err(path_refusal);
+            // NFS, OCFS2, FUSE, and under a container's filter.
+            Err(Errno(libc::EINVAL | libc::ENOSYS | libc::EPERM)) => {
+                if !replace && self.entry.present()?.is_some() {
+                    return Err(path_refusal(Errno(libc::EEXIST)));
+                }
+                // What has the name, or gets it between the look and this, is safe: a directory is renamed over nothing but
+                // an empty directory (rename(2)). One that is made first, to hold the name, would stay after a kill.
+                match sys::names::rename(dir, &self.hidden, name) {
+                    Ok(()) => return Ok(None),
+                    Err(Errno(libc::ENOTEMPTY | libc::EEXIST | libc::ENOTDIR)) if replace => {}
+                    Err(Errno(libc::ENOTEMPTY | libc::ENOTDIR)) => {
+                        return Err(path_refusal(Errno(libc::EEXIST)));
+                    }
+                    Err(errno) => return Err(path_refusal(errno)),
+                }
             }
-            Err(Errno(libc::EINVAL | libc::ENOSYS)) if replace => {}
-            Err(Errno(libc::EINVAL | libc::ENOSYS)) => return Err(path_refusal(Errno(libc::EEXIST))),
             Err(errno) => return Err(path_refusal(errno)),
         }
         let old = self.entry.present()?.as_ref().map(Inode::from);

@@ -102,7 +102,9 @@ pub type TreeResult = std::result::Result<TreeReport, TreeFailure>;
 /// The tree is built in a directory of mode 0700 with a hidden name, `.xtent-` and 16 hexadecimal digits, beside `dst`,
 /// and appears under the name by one rename. With [`TreeOptions::replace`] old and new change names in one moment, and the
 /// old tree is removed then. A failure, a kill, a full disk leaves no half tree under the name. A killed run leaves its
-/// hidden directory, unlocked; the next run for the same `dst` clears it.
+/// hidden directory, unlocked; the next run for the same `dst` clears it. Where the kernel has no rename that never replaces
+/// (NFS, FUSE, a container's filter), the name is looked at first; an empty directory that somebody gives it between that look
+/// and the rename is replaced, and nothing else ever is.
 ///
 /// A directory on which another filesystem is mounted is made, and stays empty, unless
 /// [`TreeOptions::cross_mounts`] is set. A btrfs subvolume is no mount: it is copied as a directory.
@@ -129,8 +131,8 @@ pub type TreeResult = std::result::Result<TreeReport, TreeFailure>;
 ///
 /// With nothing published; the failure's `path` is that of the file, beneath `src`:
 ///
-/// - `EEXIST`: the name is taken, and [`TreeOptions::replace`] is not set. `EOPNOTSUPP`: it is set, and the filesystem cannot
-///   exchange two names.
+/// - `EEXIST`: the name is taken, and [`TreeOptions::replace`] is not set. `EOPNOTSUPP`: it is set, the filesystem cannot
+///   exchange two names, and what has the name is no empty directory.
 /// - `ENOTDIR`: `src` is no directory. `EINVAL`: `dst` lies inside of `src`, or would be replaced with `src` inside. `ENOENT`, `EACCES`, `ELOOP`, `ENAMETOOLONG`: what
 ///   is wrong with a path.
 /// - `ECANCELED`, and all that reading, writing and making files may fail with: `EACCES`, `EPERM` (a device, without the

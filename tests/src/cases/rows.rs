@@ -13,8 +13,12 @@ enum Seen {
 
 use Seen::{Beside, In, Nowhere};
 
-const EVERY_CASE: &str = "every case looks at it: conformance/check.rs";
+// What is seen beside the table names a file of the tests.
+const EVERY_CASE: &str = "every case looks at it: tests/src/conformance/check.rs";
 const FAULTS: &str = "the faults: tests/tests/faults";
+const IN_A_GUEST: &str = "in a guest, by make test-vm: tests/tests/works.rs";
+const PRETENDED: &str = "put in the place of the kernel's answer: tests/tests/old_kernels.rs";
+const KILLS: &str = "the storm of clones: tests/tests/clone_storm/kill.rs";
 const OPEN_REFUSES: &str = "open(2) refuses: the library is not called";
 const NEVER_ASKED: &str = "the library never asks for it";
 const SPEED: &str = "a matter of speed, and no answer";
@@ -212,7 +216,9 @@ const CLONE: &[Row] = &[
             "copy: to a subvolume that was made read-only",
         ]),
     ),
-    ("nodatasum mount mismatch; ZFS, bcachefs, OCFS2, NFS, CIFS", Nowhere(OTHER_FILESYSTEM)),
+    ("nodatasum mount mismatch", Beside("on an image of its own: tests/tests/nodatasum.rs")),
+    ("OCFS2, NFS, CIFS", Beside(IN_A_GUEST)),
+    ("ZFS, bcachefs", Nowhere(OTHER_FILESYSTEM)),
     (
         "suid cleared by clone, not by dedupe",
         In(&["clone: clears set-user-id", "dedupe: leaves set-user-id"]),
@@ -298,7 +304,7 @@ const DEDUPE: &[Row] = &[
     ("holes vs zeros: src zeros allocate", In(&["dedupe: zeros onto a hole"])),
     ("mtime, ctime unchanged", In(&["dedupe: equal files, synced"])),
     ("ext4, tmpfs, memfd: EOPNOTSUPP", In(&["dedupe: equal files", "dedupe refused: source a memfd"])),
-    ("FUSE: EOPNOTSUPP", Nowhere(OTHER_FILESYSTEM)),
+    ("FUSE: EOPNOTSUPP", Beside(IN_A_GUEST)),
     (
         "xfsnr: status EOPNOTSUPP; src checks EINVAL",
         In(&["dedupe: equal files", "dedupe refused: past the source's end"]),
@@ -376,7 +382,7 @@ const COPY: &[Row] = &[
     ("cross-fs EXDEV: overlay and underlying", In(&["copy: to xfs", "copy: from xfs"])),
     ("works across bind mounts", In(&["copy: to a bind mount"])),
     ("works between overlay mounts with same upper fs", In(&["copy: between two overlays"])),
-    ("FUSE", Nowhere(OTHER_FILESYSTEM)),
+    ("FUSE", Beside(IN_A_GUEST)),
     (
         "physical methods share none",
         In(&["copy: a whole file", "copy: over blocks that were shared with the source"]),
@@ -411,7 +417,8 @@ const HOLES: &[Row] = &[
 const QUIRKS: &[Row] = &[
     ("cfr: glibc 2.41, 2.42: wrong return", Nowhere("the system call is made without glibc's wrapper")),
     ("cfr: at most 0x7ffff000 bytes a call", Nowhere(NEVER_ASKED)),
-    ("cfr: before 5.3; 5.3-5.18; RHEL7; 32-bit", Nowhere(OTHER_KERNEL)),
+    ("cfr: before 5.3; 5.3-5.18; 32-bit", Nowhere(OTHER_KERNEL)),
+    ("cfr: RHEL7: NFS EOPNOTSUPP, CIFS EIO", Beside(PRETENDED)),
     ("cfr: 0 on procfs, sysfs", In(&["copy: a file of procfs*", "copy: a file of sysfs"])),
     ("cfr: EXDEV across superblocks", In(&["copy: to xfs2"])),
     ("cfr: O_APPEND target", In(&["copy refused: destination O_APPEND"])),
@@ -420,7 +427,9 @@ const QUIRKS: &[Row] = &[
         In(&["copy: destination made immutable", "copy: a hole, destination made immutable"]),
     ),
     ("cfr: seccomp: EPERM", Beside(FAULTS)),
-    ("cfr: CIFS, CephFS, eCryptfs, FUSE, NFS, ZFS", Nowhere(OTHER_FILESYSTEM)),
+    ("cfr: CIFS, CephFS, eCryptfs, ZFS: EPERM, ENOENT, EACCES, EINVAL, EAGAIN", Beside(PRETENDED)),
+    ("cfr: NFS 4.2: EINVAL within one file", Beside(PRETENDED)),
+    ("cfr: FUSE: 64-bit count cut to 32 bits", Nowhere(NEVER_ASKED)),
     ("cfr: 6.17: EFBIG at EOF with huge offset", In(&["copy: from the end, far away"])),
     (
         "cfr: error after some bytes",
@@ -431,15 +440,21 @@ const QUIRKS: &[Row] = &[
         "clone: partial EOF block",
         In(&["clone refused: a tail inside the destination", "clone: a tail appended"]),
     ),
-    ("clone: fatal signal: partial target", Nowhere(ENDS_THE_PROCESS)),
+    ("clone: fatal signal: partial target", Beside(KILLS)),
     ("clone: NODATASUM differs", In(&["clone: without copy-on-write to with"])),
     ("clone: read-only subvolume: EROFS", In(&["clone refused: to a subvolume that was made read-only"])),
     ("clone: btrfs inline, tail extents", In(&["clone: a small file appended", "clone: a tail appended"])),
     ("clone: EXDEV between two mounts of one fs", In(&["clone: to a bind mount"])),
-    ("clone: stale data past EOF before 4.20; gVisor", Nowhere(OTHER_KERNEL)),
-    ("clone: ZFS, FUSE, bcachefs", Nowhere(OTHER_FILESYSTEM)),
-    ("clone: idmapped mount in a user namespace: EPERM", Beside(FAULTS)),
-    ("dedupe: NFS, CIFS, ZFS", Nowhere(OTHER_FILESYSTEM)),
+    ("clone: stale data past EOF before 4.20", Nowhere(OTHER_KERNEL)),
+    ("clone: gVisor: ENOTTY", Beside(PRETENDED)),
+    ("clone: FUSE", Beside(IN_A_GUEST)),
+    ("clone: ZFS, bcachefs", Nowhere(OTHER_FILESYSTEM)),
+    (
+        "clone: idmapped mount in a user namespace: EPERM",
+        Beside("a mount that works: tests/tests/confined.rs, and the errno by the faults: tests/tests/faults"),
+    ),
+    ("dedupe: NFS, CIFS", Beside(IN_A_GUEST)),
+    ("dedupe: ZFS", Nowhere(OTHER_FILESYSTEM)),
     ("dedupe: bytes_deduped = asked length", In(&["dedupe: 100 bytes inside", "dedupe: small files"])),
     ("dedupe: argument of more than a page", In(&["dedupe: 300 targets"])),
     ("dedupe: source range past EOF", In(&["dedupe refused: past the source's end"])),
@@ -478,7 +493,16 @@ mod tests {
             for (row, by) in rows {
                 let names = match by {
                     In(names) => names,
-                    Beside(why) | Nowhere(why) => {
+                    Beside(test) => {
+                        // Its last word is what the test is in.
+                        let file = test.rsplit(' ').next().unwrap_or_default();
+                        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+                        if !file.contains('/') || !root.join(file).exists() {
+                            problems.push(format!("{notes} {section}: {row}: there is no {file:?}"));
+                        }
+                        continue;
+                    }
+                    Nowhere(why) => {
                         assert!(!why.is_empty(), "{row}");
                         continue;
                     }

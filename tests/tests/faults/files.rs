@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use tempfile::TempDir;
-use xtent::{CopyOptions, FileOptions, Preserve, Reason, Report, StageOptions, TO_END};
-use xtent_tests::{Filesystem, pattern, scratch};
+use xtent::{CopyOptions, FileOptions, Preserve, Reason, Report, Stable, StageOptions, TO_END};
+use xtent_tests::{Filesystem, pattern, scratch, syscalls};
 
 use crate::scene::{SPARSE, bytes, difference, write};
 use crate::supervisor::Call;
@@ -23,6 +23,15 @@ pub(crate) struct FileScene {
     replaces: bool,
     /// Whether all metadata is asked for.
     keeps: bool,
+    /// Whether it is as on NFS: no O_TMPFILE, no RENAME_NOREPLACE.
+    named: bool,
+}
+
+/// A new file.
+const NEW: FileScene = FileScene { name: "", verb: staged, replaces: false, keeps: false, named: false };
+
+fn stable(src: &Path, dst: &Path, stable: Stable) -> xtent::Result<Report> {
+    xtent::copy_file(src, dst, FileOptions::new().stable(stable))
 }
 
 /// Everything but what the destination has.
@@ -34,8 +43,8 @@ pub(crate) const FILES: &[FileScene] = &[
     FileScene {
         name: "copy_file",
         verb: |src, _, dst| xtent::copy_file(src, dst, FileOptions::new().preserve(all())),
-        replaces: false,
         keeps: true,
+        ..NEW
     },
     FileScene {
         name: "copy_file over another, durable",
@@ -44,20 +53,57 @@ pub(crate) const FILES: &[FileScene] = &[
         },
         replaces: true,
         keeps: true,
+        ..NEW
+    },
+    FileScene {
+        name: "copy_file, verified",
+        verb: |src, _, dst| xtent::copy_file(src, dst, FileOptions::new().verify(true)),
+        ..NEW
+    },
+    FileScene {
+        name: "copy_file of a snapshot",
+        verb: |src, _, dst| stable(src, dst, Stable::Snapshot),
+        ..NEW
+    },
+    FileScene { name: "copy_file under a lease", verb: |src, _, dst| stable(src, dst, Stable::Lease), ..NEW },
+    FileScene {
+        name: "copy_file of what is locked",
+        verb: |src, _, dst| stable(src, dst, Stable::Lock),
+        ..NEW
     },
     FileScene {
         name: "clone_file, durable",
         verb: |src, _, dst| xtent::clone_file(src, dst, FileOptions::new().durable(true)),
-        replaces: false,
-        keeps: false,
+        ..NEW
+    },
+    FileScene {
+        name: "clone_file over another",
+        verb: |src, _, dst| xtent::clone_file(src, dst, FileOptions::new().preserve(all()).replace(true)),
+        replaces: true,
+        keeps: true,
+        ..NEW
     },
     FileScene {
         name: "clone_or_copy_file over another",
         verb: |src, _, dst| xtent::clone_or_copy_file(src, dst, FileOptions::new().replace(true)),
         replaces: true,
-        keeps: false,
+        ..NEW
     },
-    FileScene { name: "a stage, published over another", verb: staged, replaces: true, keeps: false },
+    FileScene { name: "a stage, published over another", replaces: true, ..NEW },
+    FileScene {
+        name: "copy_file by a hidden name",
+        verb: |src, _, dst| xtent::copy_file(src, dst, FileOptions::new().preserve(all()).durable(true)),
+        keeps: true,
+        named: true,
+        ..NEW
+    },
+    FileScene {
+        name: "clone_or_copy_file over another, by a hidden name",
+        verb: |src, _, dst| xtent::clone_or_copy_file(src, dst, FileOptions::new().replace(true)),
+        replaces: true,
+        named: true,
+        ..NEW
+    },
 ];
 
 fn staged(_: &Path, src: &File, dst: &Path) -> xtent::Result<Report> {
@@ -105,6 +151,18 @@ impl FileSet {
         let entries = fs::read_dir(self.dir.path()).expect("a directory");
         let paths = entries.map(|entry| entry.expect("an entry").path());
         paths.filter(|path| !path.ends_with("src") && !path.ends_with("dst")).collect()
+    }
+
+    /// What could not be removed while calls failed, the next call that needs the name removes.
+    fn is_cleared(&self) -> Result<(), String> {
+        let replaced = FileOptions::new().replace(true);
+        fs::write(self.dst(), "something").map_err(|error| error.to_string())?;
+        xtent::copy_file(&*self.dir.path().join("src"), &*self.dst(), replaced)
+            .map_err(|error| format!("afterwards: {error}"))?;
+        match self.strays().first() {
+            Some(stray) => Err(format!("{} is never cleared", stray.display())),
+            None => Ok(()),
+        }
     }
 
     fn is_new(&self) -> Result<(), String> {
@@ -160,13 +218,25 @@ impl Trial for FileSet {
         (self.scene.verb)(&self.dir.path().join("src"), &self.src, &self.dst())
     }
 
+    fn pretended(&self, call: &syscalls::Call) -> Option<i32> {
+        let tmpfile = || call.descriptor(2) & libc::O_TMPFILE == libc::O_TMPFILE;
+        match call.number {
+            libc::SYS_openat if self.scene.named && tmpfile() => Some(libc::EOPNOTSUPP),
+            libc::SYS_renameat2 if self.scene.named => Some(libc::EINVAL),
+            _ => None,
+        }
+    }
+
     fn judge(&self, said: &Self::Said, calm: &Self::Said, fault: Option<(Call, i32)>) -> Result<(), String> {
-        // Who cannot remove a name leaves it.
-        let may_stray = fault.is_some_and(|(call, _)| call.is(libc::SYS_unlinkat));
-        if let Some(stray) = self.strays().first().filter(|_| !may_stray) {
+        // Who cannot remove a name leaves it, and so does who cannot see whose it is.
+        let may_stray = fault.is_some_and(|(call, _)| {
+            call.is(libc::SYS_unlinkat) || self.scene.named && call.is(libc::SYS_newfstatat)
+        });
+        let stray = self.strays().into_iter().next();
+        if let Some(stray) = stray.as_ref().filter(|_| !may_stray) {
             return Err(format!("{} is left behind", stray.display()));
         }
-        match said {
+        let outcome = match said {
             Ok(report) if report.errno == 0 => {
                 if report.bytes() != self.new.len() as u64 {
                     return Err(format!("{} bytes told", report.bytes()));
@@ -177,14 +247,15 @@ impl Trial for FileSet {
             Ok(_) => self.is_old(),
             Err(error) => {
                 if error.reason == Reason::NotDurable {
-                    self.is_new()?
+                    self.is_new()?;
                 } else {
-                    self.is_old()?
+                    self.is_old()?;
                 }
                 let as_ever = calm.as_ref().is_err_and(|calm| calm.errno == error.errno);
                 let errnos = may_come(fault);
                 if as_ever || errnos.contains(&error.errno) { Ok(()) } else { Err("another errno".into()) }
             }
-        }
+        };
+        outcome.and_then(|()| if stray.is_some() { self.is_cleared() } else { Ok(()) })
     }
 }

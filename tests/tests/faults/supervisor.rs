@@ -93,8 +93,13 @@ const LEFT_ALONE: &[libc::c_long] = &[
 /// The beginning and the end of what counts is marked by this call, which nobody else makes.
 const MARK: libc::c_long = libc::SYS_getppid;
 
-/// Runs `code`, with a fault or without. `Err`: this machine does not let a thread be watched.
-pub(crate) fn run<T: Send>(fault: Option<Fault>, code: impl FnOnce() -> T + Send) -> io::Result<Run<T>> {
+/// Runs `code`, with a fault or without. What fails anyway, as on another filesystem than this, `pretended` says.
+/// `Err`: this machine does not let a thread be watched.
+pub(crate) fn run<T: Send>(
+    fault: Option<Fault>,
+    pretended: impl Fn(&syscalls::Call) -> Option<i32>,
+    code: impl FnOnce() -> T + Send,
+) -> io::Result<Run<T>> {
     let (mut calls, mut failed): (Vec<Call>, usize) = (Vec::new(), 0);
     let mut marks = 0;
     let marked = || {
@@ -104,6 +109,9 @@ pub(crate) fn run<T: Send>(fault: Option<Fault>, code: impl FnOnce() -> T + Send
         result
     };
     let result = watch(Calls::AllBut(LEFT_ALONE), marked, |call| {
+        if let Some(errno) = pretended(&call) {
+            return Verdict::Fail(errno);
+        }
         let call = Call::of(&call);
         if call.number == MARK {
             marks += 1;
