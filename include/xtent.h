@@ -1719,8 +1719,10 @@ int xtent_clone_or_copy_tree(int src_dir,
  *
  * With an `index` the next call reads and opens only files that changed, by their size and times, and those that
  * have one of these for their equal. An index is private to its caller, is used by one call at a time, and does
- * not decide what is equal. It grows with the files that ever were there; without the file the next call begins
- * anew.
+ * not decide what is equal. It is an SQLite database, in a directory that may be written to: its journal lies beside
+ * it, by its name and "-journal", as long as a call writes, and after one that was killed until the next. Killed at
+ * any moment, an index stays whole, and loses what some 32,000 files were found to be at most. It grows with the
+ * files that ever were there; without the file the next call begins anew.
  *
  * Threads work at it, as many as `threads` says; all signals that can wait are blocked in those that the call
  * makes, and they are gone when it returns.

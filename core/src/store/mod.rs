@@ -146,8 +146,10 @@ impl<'a> DedupeTreeOptions<'a> {
 ///
 /// With an [`index`](DedupeTreeOptions::index) the next run reads and opens only files that changed, by their size and times,
 /// and those that have one of these for their equal. An index is private to its caller, is used by one run at a time, and is
-/// never trusted with more than that: it does not decide what is equal. It grows with the files that ever were there; without
-/// the file the next run begins anew.
+/// never trusted with more than that: it does not decide what is equal. It is an SQLite database, in a directory that may be
+/// written to: its journal lies beside it, by its name and `-journal`, as long as a run writes, and after one that was killed
+/// until the next. Killed at any moment, an index stays whole, and loses what some 32,000 files were found to be at most. It
+/// grows with the files that ever were there; without the file the next run begins anew.
 ///
 /// ```no_run
 /// use xtent::{At, DedupeTreeOptions, dedupe_tree};
@@ -170,7 +172,8 @@ impl<'a> DedupeTreeOptions<'a> {
 ///   file, or, with no path, a pattern that is none. `EOPNOTSUPP`: a root's filesystem cannot share, or is not known to compare.
 /// - of the index: `EBUSY` with [`Reason::IndexInUse`], `EUCLEAN` with [`Reason::IndexDamaged`], `EINVAL` with
 ///   [`Reason::IndexForeign`], `EOPNOTSUPP` with [`Reason::IndexNewer`]. The last three not with
-///   [`DedupeTreeOptions::rebuild`], which makes a new one in its place, whatever file that is.
+///   [`DedupeTreeOptions::rebuild`], which makes a new one in its place, whatever file that is. `ENOENT` also where it is
+///   relative to a directory, and there is no /proc. What it cannot be written for later on is in the report's `failures`.
 ///
 /// `ECANCELED`: what was shared by then stays shared.
 pub fn dedupe_tree(

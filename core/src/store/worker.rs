@@ -15,7 +15,7 @@ use crate::sys;
 
 use super::catalogue::Record;
 use super::identity::Stamp;
-use super::index::{Entry, Reading};
+use super::index::Entry;
 use super::job::{Caller, HELD, Job};
 use super::placement::Placement;
 use super::sample::{self, Pages};
@@ -24,7 +24,6 @@ pub(super) struct Worker<'a, 'c> {
     job: &'a Job<'a>,
     caller: Option<&'a Caller<'a, 'c>>,
     buffer: Buffer,
-    reading: Option<Reading>,
     /// The directory of the last file.
     dir: Option<(Directory, OwnedFd)>,
 }
@@ -68,8 +67,7 @@ const MANY: usize = 4;
 
 impl<'a, 'c> Worker<'a, 'c> {
     pub(super) fn new(job: &'a Job<'a>, caller: Option<&'a Caller<'a, 'c>>) -> Self {
-        let reading = job.index.and_then(|index| index.reading());
-        Worker { job, caller, buffer: Buffer::new(STEP), reading, dir: None }
+        Worker { job, caller, buffer: Buffer::new(STEP), dir: None }
     }
 
     pub(super) fn work(&mut self) {
@@ -92,10 +90,13 @@ impl<'a, 'c> Worker<'a, 'c> {
     }
 
     fn groups(&mut self, groups: &[Range<u32>]) {
+        let catalogue = self.job.catalogue;
+        let groups: Vec<_> =
+            groups.iter().filter(|group| self.job.can(catalogue.record(group.start))).cloned().collect();
+        let mut known = self.known(&groups).into_iter();
         let mut members: Vec<Vec<Member>> = groups
-            .iter()
-            .filter(|group| self.job.can(self.job.catalogue.record(group.start)))
-            .map(|group| group.clone().map(|record| self.member(record)).collect())
+            .into_iter()
+            .map(|group| group.map(|record| self.member(record, known.next().flatten())).collect())
             .collect();
         let all = members.iter().map(Vec::len).sum::<usize>();
         self.read(&mut members, all <= HELD);
@@ -107,10 +108,16 @@ impl<'a, 'c> Worker<'a, 'c> {
         }
     }
 
-    fn member(&mut self, record: u32) -> Member {
+    /// What the index has of all files of some groups, in their order.
+    fn known(&self, groups: &[Range<u32>]) -> Vec<Option<Entry>> {
         let catalogue = self.job.catalogue;
-        let found = catalogue.record(record);
-        let known = self.reading.as_ref().and_then(|reading| reading.entry(catalogue.key(found)));
+        let key = |record| catalogue.key(catalogue.record(record));
+        let Some(index) = self.job.index else { return Vec::new() };
+        index.entries(&groups.iter().cloned().flatten().map(key).collect::<Vec<_>>())
+    }
+
+    fn member(&self, record: u32, known: Option<Entry>) -> Member {
+        let found = self.job.catalogue.record(record);
         let known = known.filter(|entry| entry.stamp == found.stamp);
         Member {
             record,

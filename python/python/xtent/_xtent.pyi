@@ -1098,7 +1098,9 @@ def dedupe_tree(
 
     index is a file that remembers what was found, made where there is none: the next call reads and opens only files that
     changed, by their size and times, and those that have one of these for their equal. It is used by one call at a time,
-    and does not decide what is equal. rebuild puts a new one in the place of what is damaged, newer, or no index at all.
+    and does not decide what is equal. It is an SQLite database: its journal lies beside it, by its name and "-journal", as
+    long as a call writes, and after one that was killed until the next. rebuild puts a new one in the place of what is
+    damaged, newer, or no index at all.
 
     A file that fails is in report.failures, and the others go on. progress is called with the files and the bytes that are
     done. An exception from it, or KeyboardInterrupt, ends the call; what was shared stays shared.
