@@ -1,13 +1,16 @@
 //! Many files at once: which of them are equal, and what they share.
 
 mod catalogue;
+mod classes;
 mod filter;
 mod identity;
 mod index;
 mod job;
+mod member;
 mod placement;
 mod report;
 mod sample;
+mod sharing;
 mod worker;
 
 pub use report::DedupeTreeReport;
