@@ -1,5 +1,6 @@
 //! Files by where they lie: those that share all their blocks already are one.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 
 use super::member::Member;
@@ -14,38 +15,45 @@ pub(super) struct Class {
 }
 
 impl Class {
+    /// A class without members, like this one.
+    pub(super) fn of(member: &Member, size: u64) -> Class {
+        let (mapped, extents) = match member.placement {
+            Some(Placement::At(place)) => (place.mapped, place.extents),
+            _ => (size, 1),
+        };
+        Class { members: Vec::new(), mapped, extents }
+    }
+
     /// What its members share among themselves.
     pub(super) fn shared_within(&self) -> u64 {
         self.mapped * (self.members.len() as u64 - 1)
     }
 }
 
-/// Members by where they lie.
+/// Members by where they lie; without those that could not be looked at.
 pub(super) fn classes(members: &[Member], size: u64) -> Vec<Class> {
     let mut classes: Vec<Class> = Vec::new();
     let mut by_place: HashMap<u128, usize> = HashMap::new();
     for (at, member) in members.iter().enumerate() {
-        let (mapped, extents, number) = match member.placement {
-            Some(Placement::At(place)) => (place.mapped, place.extents, Some(place.number)),
-            _ => (size, 1, None),
+        let class = match member.placement {
+            Some(Placement::At(place)) => *by_place.entry(place.number).or_insert(classes.len()),
+            Some(_) => classes.len(),
+            None => continue,
         };
-        let class = number.and_then(|number| by_place.get(&number).copied());
-        match class {
-            Some(class) => classes[class].members.push(at),
-            None => {
-                if let Some(number) = number {
-                    by_place.insert(number, classes.len());
-                }
-                classes.push(Class { members: vec![at], mapped, extents });
-            }
+        if class == classes.len() {
+            classes.push(Class::of(member, size));
         }
+        classes[class].members.push(at);
     }
     classes
 }
 
-/// Which class's blocks all others are to share: those with most holes, so that none is filled, then those that most files
-/// have, then those in fewest extents.
+/// Which class's blocks all others are to share, the least: those with most holes, so that none is filled, then those that
+/// most files have, then those in fewest extents.
+pub(super) fn preference(class: &Class) -> impl Ord + use<> {
+    (class.mapped, Reverse(class.members.len()), class.extents)
+}
+
 pub(super) fn source(classes: &[Class]) -> Option<usize> {
-    let key = |class: &Class| (class.mapped, std::cmp::Reverse(class.members.len()), class.extents);
-    (0..classes.len()).min_by_key(|at| key(&classes[*at]))
+    (0..classes.len()).min_by_key(|at| preference(&classes[*at]))
 }

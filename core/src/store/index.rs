@@ -131,11 +131,12 @@ impl Index {
     }
 }
 
-/// A number for files, whatever their order.
-pub(super) fn set(files: impl Iterator<Item = (Key, u64)>) -> u64 {
+/// A number for files, whatever their order, and for whether equal blocks of them were looked for.
+pub(super) fn set(blocks: bool, files: impl Iterator<Item = (Key, u64)>) -> u64 {
     let mut files: Vec<_> = files.collect();
     files.sort_unstable();
     let mut hash = Xxh3::new();
+    hash.update(&[u8::from(blocks)]);
     for ((filesystem, ino), stamp) in files {
         for number in [filesystem, ino, stamp] {
             hash.update(&number.to_le_bytes());

@@ -7,6 +7,7 @@ mod identity;
 mod index;
 mod job;
 mod member;
+mod near;
 mod placement;
 mod report;
 mod sample;
@@ -44,6 +45,8 @@ pub struct DedupeTreeOptions<'a> {
     pub control: Control<'a>,
     /// Whether to share nothing, and only to estimate what would be shared.
     pub dry_run: bool,
+    /// Whether files that differ share what blocks of theirs are equal.
+    pub blocks: bool,
     /// Files of fewer bytes are left alone.
     pub min_size: u64,
     /// Patterns of which a file must match one, where there are any.
@@ -79,6 +82,12 @@ impl<'a> DedupeTreeOptions<'a> {
     #[must_use]
     pub fn dry_run(self, dry_run: bool) -> Self {
         Self { dry_run, ..self }
+    }
+
+    /// Sets whether large files that differ share what blocks of theirs are equal.
+    #[must_use]
+    pub fn blocks(self, blocks: bool) -> Self {
+        Self { blocks, ..self }
     }
 
     /// Sets below how many bytes files are left alone. Empty ones always are.
@@ -143,6 +152,11 @@ impl<'a> DedupeTreeOptions<'a> {
 /// extent maps, are not read. Files of up to 128 KiB are read whole, once; of larger ones a few samples, and what is equal in
 /// these the kernel compares at once. Only where four or more are left that differ from the one that they were compared with
 /// are these read for a digest of all their bytes.
+///
+/// With [`blocks`](DedupeTreeOptions::blocks) files of more than 128 KiB that differ share every run of equal blocks too, as
+/// by [`DedupeOptions::blocks`](crate::DedupeOptions::blocks): those of one size of which two of four samples are equal, in the
+/// same places, and not all zeros, such as yesterday's image of a disk and today's. Each such file is compared with one other,
+/// and both are read for that where they do not share already. What was inserted into, or is of another size, is not found.
 ///
 /// A file that fails is in the report's `failures`, and the others go on. What was shared stays shared when the run
 /// is cancelled, or killed; the next one passes it over.
@@ -224,7 +238,12 @@ pub fn dedupe_tree(
         0 => std::thread::available_parallelism().map_or(1, usize::from),
         threads => threads,
     };
-    let rules = Rules { dry_run: options.dry_run, cache: options.cache, threads: threads.min(MOST_THREADS) };
+    let rules = Rules {
+        dry_run: options.dry_run,
+        blocks: options.blocks,
+        cache: options.cache,
+        threads: threads.min(MOST_THREADS),
+    };
     let (mut report, whole) =
         job::run(&roots, &catalogue, &groups, &rules, index.as_ref(), &mut options.control, report);
     if let (Some(index), Some(at)) = (index, &options.index)

@@ -118,7 +118,7 @@ impl Worker<'_, '_> {
 
     /// Asks for all members of the classes whether they equal the source. Gives back what differs, and whether each gave
     /// an answer.
-    fn ask(
+    pub(super) fn ask(
         &mut self,
         members: &mut [Member],
         source: &Class,
@@ -196,8 +196,9 @@ impl Worker<'_, '_> {
             }
             self.job.is_stopped()
         };
-        let options =
-            DedupeOptions::new().control(Control::new().cancel(&stopped)).cache(self.job.rules.cache);
+        let rules = self.job.rules;
+        let options = DedupeOptions::new().control(Control::new().cancel(&stopped)).cache(rules.cache);
+        let options = options.blocks(rules.blocks);
         let Some(source) = file(&members[from]) else { return Err(()) };
         dedupe_range(source, 0, size, &targets, options).map_err(|error| {
             let record = self.files.record(&members[from]);

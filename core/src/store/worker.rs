@@ -162,48 +162,55 @@ impl<'a, 'c> Worker<'a, 'c> {
         let count = members.len();
         members.retain(|member| member.digest.is_some());
         members.sort_by_key(|member| member.digest);
-        let mut rest = members;
-        while !rest.is_empty() {
-            let digest = rest[0].digest;
-            let len = rest.iter().take_while(|member| member.digest == digest).count();
-            let others = rest.split_off(len);
-            self.equal(std::mem::replace(&mut rest, others), size);
-            if self.is_stopped() {
-                return;
+        if self.job.rules.blocks && size > sample::WHOLE {
+            self.settle(&mut members, size, Self::near);
+        } else {
+            for some in members.chunk_by_mut(|a, b| a.digest == b.digest) {
+                self.settle(some, size, Self::equal);
+                if self.is_stopped() {
+                    return;
+                }
             }
         }
         self.job.done(count, size);
     }
 
-    /// Members with one digest.
-    fn equal(&mut self, mut members: Vec<Member>, size: u64) {
-        let set = self.set(&members);
-        let nothing = members.len() == 1 || members[0].digest == Some(0);
-        let is_settled = |member: &Member| member.known.is_some_and(|entry| nothing || entry.settled == set);
-        if members.iter().all(is_settled) {
+    /// Has `share` done among members, where the index does not know that nothing is left to be done; and has it remembered.
+    fn settle(
+        &mut self,
+        members: &mut [Member],
+        size: u64,
+        share: impl FnOnce(&mut Self, &mut [Member], u64) -> bool,
+    ) {
+        let set = self.set(members);
+        if members.iter().all(|member| member.known.is_some_and(|entry| entry.settled == set)) {
             self.job.told().known += members.len() as u64;
             return;
         }
-        if nothing {
-            return self.end(members, 0);
+        let settled = share(self, members, size);
+        let set = if settled { self.set(members) } else { 0 };
+        self.end(members, set);
+    }
+
+    /// Members with one digest. True where nothing is left to be done.
+    pub(super) fn equal(&mut self, members: &mut [Member], size: u64) -> bool {
+        if members.len() == 1 || members[0].digest == Some(0) {
+            return true;
         }
         let hold = members.len() <= HELD;
-        members.retain_mut(|member| {
-            let opened = member.placement.is_some() || self.files.open(member);
+        let mut settled = true;
+        for member in members.iter_mut() {
+            settled &= member.placement.is_some() || self.files.open(member);
             if !hold {
                 member.close();
             }
-            opened
-        });
-        let classes = classes(&members, size);
-        let settled = if self.job.rules.dry_run {
+        }
+        let classes = classes(members, size);
+        if self.job.rules.dry_run {
             self.estimate(&classes);
-            false
-        } else {
-            self.share(&mut members, classes, size, true)
-        };
-        let set = if settled { self.set(&members) } else { 0 };
-        self.end(members, set);
+            return false;
+        }
+        self.share(members, classes, size, true) && settled
     }
 
     /// A number for these files as they are.
@@ -212,15 +219,15 @@ impl<'a, 'c> Worker<'a, 'c> {
             return 0;
         }
         let key = |member: &Member| (self.job.catalogue.key(self.files.record(member)), member.stamp.0);
-        super::index::set(members.iter().map(key))
+        super::index::set(self.job.rules.blocks, members.iter().map(key))
     }
 
-    fn end(&self, members: Vec<Member>, settled: u64) {
-        for mut member in members {
+    fn end(&self, members: &mut [Member], settled: u64) {
+        for member in members {
             if let (Some(index), true, Some(digest)) = (self.job.index, member.is_sure, member.digest) {
                 let entry = Entry { stamp: member.stamp, digest, settled };
                 if member.known != Some(entry) {
-                    index.remember(self.job.catalogue.key(self.files.record(&member)), entry);
+                    index.remember(self.job.catalogue.key(self.files.record(member)), entry);
                 }
             }
             member.close();

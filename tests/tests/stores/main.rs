@@ -254,6 +254,71 @@ fn many_that_differ_late_are_told_apart_by_digests() {
 }
 
 #[test]
+fn files_that_differ_share_what_is_equal() {
+    everywhere("files_that_differ_share_what_is_equal", |fs| {
+        let dir = scratch(fs);
+        let size = 1 << 20;
+        let store = dir.path().join("store");
+        let at = |name: &str| store.join(name);
+        // Samples are at the beginning, at two places between, and at the end.
+        let samples = [0, 344_064, 688_128, 1_032_192];
+        let changed = |places: &[usize]| {
+            let mut bytes = pattern(1, size);
+            places.iter().for_each(|place| bytes[*place] ^= 0xff);
+            bytes
+        };
+        let near = [
+            ("as it was", changed(&[])),
+            ("behind the samples", changed(&[200_000, 900_000])),
+            ("in one sample", changed(&[samples[0] + 5, 500_000])),
+            ("in two samples", changed(&[samples[1], samples[3], samples[3] + 9000])),
+        ];
+        for (name, bytes) in &near {
+            write(&at(name), bytes);
+        }
+        write(&at("in three samples"), &changed(&samples[..3]));
+        write(&at("another"), &pattern(2, size));
+        // A file of zeros but for one sample has that one and no other.
+        let mut zeros = vec![0; size];
+        zeros[..16_384].copy_from_slice(&pattern(1, 16_384));
+        write(&at("zeros"), &zeros);
+        grow_old(&store);
+        let before = contents(&store);
+        let index = dir.path().join("index");
+        let options = || DedupeTreeOptions::new().index(&index);
+
+        // Without: what comes before the first difference, of those with the same samples.
+        let report = run(&store, options());
+        assert_eq!((report.deduped, report.shared), (0, 200_000 / 4096 * 4096), "{fs}: {report:?}");
+        let dry = run(&store, options().blocks(true).dry_run(true));
+        assert!(dry.shared == 0 && dry.estimate > size as u64, "{fs}: {dry:?}");
+
+        // That run left nothing to be done, but not for this one.
+        let report = run(&store, options().blocks(true).cache(Cache::Neutral));
+        assert_eq!(report.deduped, 0, "{fs}: {report:?}");
+        let equal = |a: &[u8], b: &[u8]| {
+            4096 * a.chunks(4096).zip(b.chunks(4096)).filter(|(a, b)| a == b).count() as u64
+        };
+        let shares_with_all = |source: &(&str, Vec<u8>)| {
+            near.iter().filter(|other| other.0 != source.0).all(|other| {
+                shared_with(&at(source.0), &at(other.0)).expect("maps") == equal(&source.1, &other.1)
+            })
+        };
+        assert!(near.iter().any(shares_with_all), "{fs}: {report:?}");
+        for name in ["in three samples", "another", "zeros"] {
+            assert!(
+                near.iter().all(|(near, _)| shared_with(&at(near), &at(name)).expect("maps") == 0),
+                "{fs}: {name}"
+            );
+        }
+        assert_eq!(contents(&store), before, "{fs}");
+
+        let again = run(&store, options().blocks(true));
+        assert_eq!((again.known, again.read, again.shared), (7, 0, 0), "{fs}: {again:?}");
+    });
+}
+
+#[test]
 fn more_files_than_are_held_open() {
     everywhere("more_files_than_are_held_open", |fs| {
         let dir = scratch(fs);
