@@ -518,6 +518,9 @@
 /** For `flags`: a new index in the place of one that is damaged, newer, or none at all. */
 #define XTENT_DEDUPE_TREE_REBUILD 4
 
+/** For `flags`: files of more than 128 KiB that differ share what blocks of theirs are equal. */
+#define XTENT_DEDUPE_TREE_BLOCKS 8
+
 /** For `flags`: go down into other filesystems that are mounted beneath a root. */
 #define XTENT_USAGE_CROSS_MOUNTS 1
 
@@ -985,7 +988,7 @@ struct xtent_dedupe_tree_report {
     /**
      * What shares another file's blocks now and did not before, by the files' extent maps. Of files that shared
      * their blocks among themselves before, all are counted; of one that the kernel found to differ, what comes
-     * before the difference.
+     * before the difference; with XTENT_DEDUPE_TREE_BLOCKS all its equal blocks.
      */
     uint64_t shared;
     /** What of candidates shared another one's blocks before the call. What is `known` is not counted. */
@@ -994,7 +997,7 @@ struct xtent_dedupe_tree_report {
     uint64_t unmeasured;
     /**
      * With XTENT_DEDUPE_TREE_DRY_RUN an estimate of what `shared` would be. Files of more than 128 KiB are taken
-     * for equal where samples of them are.
+     * for equal where samples of them are, and for half equal where half of the samples are.
      */
     uint64_t estimate;
     /** Files that were gone, or not what they were when they were listed. */
@@ -1718,13 +1721,20 @@ int xtent_clone_or_copy_tree(int src_dir,
  * what is equal in these the kernel compares at once. Only where four or more are left that differ from the one
  * that they were compared with are these read for a digest of all their bytes.
  *
+ * With XTENT_DEDUPE_TREE_BLOCKS files of more than 128 KiB that differ share every run of equal blocks too: those
+ * of one size of which two of four samples are equal, in the same places, and not all zeros, such as yesterday's
+ * image of a disk and today's. Each such file is compared with one other, and both are read for that where they do
+ * not share already. What was inserted into, or is of another size, is not found.
+ *
  * A file that fails is told to `failed`, and the others go on: that is no error of the call. What was shared stays
  * shared when the call is cancelled, or killed; the next one passes it over.
  *
  * With an `index` the next call reads and opens only files that changed, by their size and times, and those that
  * have one of these for their equal. An index is private to its caller, is used by one call at a time, and does
- * not decide what is equal. It grows with the files that ever were there; without the file the next call begins
- * anew.
+ * not decide what is equal. It is an SQLite database, in a directory that may be written to: its journal lies beside
+ * it, by its name and "-journal", as long as a call writes, and after one that was killed until the next. Killed at
+ * any moment, an index stays whole, and loses what some 32,000 files were found to be at most. It grows with the
+ * files that ever were there; without the file the next call begins anew.
  *
  * Threads work at it, as many as `threads` says; all signals that can wait are blocked in those that the call
  * makes, and they are gone when it returns.

@@ -15,6 +15,8 @@ pub const XTENT_DEDUPE_TREE_DRY_RUN: u32 = 0x1;
 pub const XTENT_DEDUPE_TREE_CROSS_MOUNTS: u32 = 0x2;
 /// For `flags`: a new index in the place of one that is damaged, newer, or none at all.
 pub const XTENT_DEDUPE_TREE_REBUILD: u32 = 0x4;
+/// For `flags`: files of more than 128 KiB that differ share what blocks of theirs are equal.
+pub const XTENT_DEDUPE_TREE_BLOCKS: u32 = 0x8;
 
 /// A directory or file. Begin with XTENT_DEDUPE_TREE_ROOT_INIT(dir, path).
 #[repr(C)]
@@ -105,14 +107,14 @@ pub struct xtent_dedupe_tree_report {
     pub deduped: u64,
     /// What shares another file's blocks now and did not before, by the files' extent maps. Of files that shared
     /// their blocks among themselves before, all are counted; of one that the kernel found to differ, what comes
-    /// before the difference.
+    /// before the difference; with XTENT_DEDUPE_TREE_BLOCKS all its equal blocks.
     pub shared: u64,
     /// What of candidates shared another one's blocks before the call. What is `known` is not counted.
     pub already_shared: u64,
     /// Files whose extent maps could not tell how much they share.
     pub unmeasured: u64,
     /// With XTENT_DEDUPE_TREE_DRY_RUN an estimate of what `shared` would be. Files of more than 128 KiB are taken
-    /// for equal where samples of them are.
+    /// for equal where samples of them are, and for half equal where half of the samples are.
     pub estimate: u64,
     /// Files that were gone, or not what they were when they were listed.
     pub vanished: u64,
@@ -150,7 +152,10 @@ impl xtent_dedupe_tree_report {
 impl xtent_dedupe_tree_options {
     // SAFETY: the members are as the header says of them.
     unsafe fn over(self, roots: &[At<'_>]) -> Result<DedupeTreeReport> {
-        let known = XTENT_DEDUPE_TREE_DRY_RUN | XTENT_DEDUPE_TREE_CROSS_MOUNTS | XTENT_DEDUPE_TREE_REBUILD;
+        let known = XTENT_DEDUPE_TREE_DRY_RUN
+            | XTENT_DEDUPE_TREE_CROSS_MOUNTS
+            | XTENT_DEDUPE_TREE_REBUILD
+            | XTENT_DEDUPE_TREE_BLOCKS;
         if self.flags & !known != 0 || self.reserved != 0 {
             return Err(Failure::invalid());
         }
@@ -171,6 +176,7 @@ impl xtent_dedupe_tree_options {
             let options =
                 options.dry_run(has(XTENT_DEDUPE_TREE_DRY_RUN)).min_size(self.min_size).cache(cache);
             let options = options.cross_mounts(has(XTENT_DEDUPE_TREE_CROSS_MOUNTS));
+            let options = options.blocks(has(XTENT_DEDUPE_TREE_BLOCKS));
             let options = options.rebuild(has(XTENT_DEDUPE_TREE_REBUILD)).include(&include).exclude(&exclude);
             let options = match index {
                 Some(at) => options.index(at),
@@ -215,13 +221,20 @@ unsafe fn patterns<'a>(patterns: *const *const c_char, n: usize) -> Result<Vec<&
 /// what is equal in these the kernel compares at once. Only where four or more are left that differ from the one
 /// that they were compared with are these read for a digest of all their bytes.
 ///
+/// With XTENT_DEDUPE_TREE_BLOCKS files of more than 128 KiB that differ share every run of equal blocks too: those
+/// of one size of which two of four samples are equal, in the same places, and not all zeros, such as yesterday's
+/// image of a disk and today's. Each such file is compared with one other, and both are read for that where they do
+/// not share already. What was inserted into, or is of another size, is not found.
+///
 /// A file that fails is told to `failed`, and the others go on: that is no error of the call. What was shared stays
 /// shared when the call is cancelled, or killed; the next one passes it over.
 ///
 /// With an `index` the next call reads and opens only files that changed, by their size and times, and those that
 /// have one of these for their equal. An index is private to its caller, is used by one call at a time, and does
-/// not decide what is equal. It grows with the files that ever were there; without the file the next call begins
-/// anew.
+/// not decide what is equal. It is an SQLite database, in a directory that may be written to: its journal lies beside
+/// it, by its name and "-journal", as long as a call writes, and after one that was killed until the next. Killed at
+/// any moment, an index stays whole, and loses what some 32,000 files were found to be at most. It grows with the
+/// files that ever were there; without the file the next call begins anew.
 ///
 /// Threads work at it, as many as `threads` says; all signals that can wait are blocked in those that the call
 /// makes, and they are gone when it returns.

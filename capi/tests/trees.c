@@ -273,6 +273,20 @@ static void dedupe(void)
     same("src/inner/large", "copy/inner/large");
     CHECK_INT(faccessat(dir, "index", R_OK | W_OK, 0), 0);
 
+    /* In one of the four samples, and in one block. */
+    CHECK_INT(xtent_copy_tree(dir, "src", dir, "other", NULL, NULL), 0);
+    file = openat(dir, "other/inner/large", O_WRONLY | O_CLOEXEC);
+    CHECK(file >= 0 && pwrite(file, "other", 5, 90000) == 5);
+    close(file);
+    roots[1].path = "other";
+    options.flags = XTENT_DEDUPE_TREE_BLOCKS;
+    CHECK_INT(xtent_dedupe_tree(roots, 2, &options, &report), 0);
+    CHECK_INT(report.deduped + report.failures, 0);
+    if (strcmp(type, "overlay") != 0)
+        CHECK_INT(report.shared, 300000 - 4096);
+    options.flags = 0;
+    roots[1].path = "copy";
+
     told.calls = 0;
     options.index = "src/small";
     CHECK_INT(xtent_dedupe_tree(roots, 2, &options, &report), -EINVAL);
@@ -303,7 +317,7 @@ static void dedupe(void)
     roots[1].reserved = 1;
     CHECK_INT(xtent_dedupe_tree(roots, 2, NULL, NULL), -EINVAL);
     roots[1].reserved = 0;
-    options.flags = 0x8;
+    options.flags = 0x10;
     CHECK_INT(xtent_dedupe_tree(roots, 2, &options, NULL), -EINVAL);
     options.flags = XTENT_DEDUPE_TREE_REBUILD | XTENT_DEDUPE_TREE_CROSS_MOUNTS;
     options.cache = 2;

@@ -29,7 +29,7 @@ record! {
         deduped: u64 = 0,
         /// What shares another file's blocks now and did not before, by the files' extent maps. Of files that
         /// shared their blocks among themselves before, all are counted; of one that the kernel found to differ, what
-        /// comes before the difference.
+        /// comes before the difference; with blocks all its equal blocks.
         shared: u64 = 0,
         /// What of candidates shared another one's blocks before the call. What is known is not counted.
         already_shared: u64 = 0,
@@ -81,9 +81,16 @@ impl From<xtent::DedupeTreeReport> for DedupeTreeReport {
 /// one with a slash that of a whole path beneath its root. cache is that of dedupe_range(). threads says how many work at
 /// it; 0 is one for each processor, and no more than 8 do.
 ///
+/// blocks has files of more than 128 KiB that differ share every run of equal blocks too: those of one size of which
+/// two of four samples are equal, in the same places, and not all zeros, such as yesterday's image of a disk and
+/// today's. Each such file is compared with one other, and both are read for that where they do not share already. What
+/// was inserted into, or is of another size, is not found.
+///
 /// index is a file that remembers what was found, made where there is none: the next call reads and opens only files that
 /// changed, by their size and times, and those that have one of these for their equal. It is used by one call at a time,
-/// and does not decide what is equal. rebuild puts a new one in the place of what is damaged, newer, or no index at all.
+/// and does not decide what is equal. It is an SQLite database: its journal lies beside it, by its name and "-journal", as
+/// long as a call writes, and after one that was killed until the next. rebuild puts a new one in the place of what is
+/// damaged, newer, or no index at all.
 ///
 /// A file that fails is in report.failures, and the others go on. progress is called with the files and the bytes that are
 /// done. An exception from it, or KeyboardInterrupt, ends the call; what was shared stays shared.
@@ -94,14 +101,15 @@ impl From<xtent::DedupeTreeReport> for DedupeTreeReport {
 /// EOPNOTSUPP INDEX_NEWER.
 #[pyfunction]
 #[pyo3(signature = (
-    roots, *, dry_run=false, min_size=0, include=Vec::new(), exclude=Vec::new(), cross_mounts=false, cache="keep", threads=0,
-    index=None, rebuild=false, dir_fd=None, progress=None
+    roots, *, dry_run=false, blocks=false, min_size=0, include=Vec::new(), exclude=Vec::new(), cross_mounts=false,
+    cache="keep", threads=0, index=None, rebuild=false, dir_fd=None, progress=None
 ))]
 #[allow(clippy::too_many_arguments, reason = "keywords, in Python")]
 pub(crate) fn dedupe_tree(
     py: Python<'_>,
     roots: &Bound<'_, PyAny>,
     dry_run: bool,
+    blocks: bool,
     #[pyo3(from_py_with = amount)] min_size: u64,
     include: Vec<String>,
     exclude: Vec<String>,
@@ -120,7 +128,7 @@ pub(crate) fn dedupe_tree(
         let exclude: Vec<&str> = exclude.iter().map(String::as_str).collect();
         let options = DedupeTreeOptions::new().control(control.lend()).dry_run(dry_run).min_size(min_size);
         let options = options.include(&include).exclude(&exclude).cross_mounts(cross_mounts).cache(cache);
-        let mut options = options.threads(threads).rebuild(rebuild);
+        let mut options = options.blocks(blocks).threads(threads).rebuild(rebuild);
         options.index = index.as_ref().map(|index| index.at(dir_fd.as_ref()));
         xtent::dedupe_tree(&places, options)
     })?;

@@ -36,6 +36,16 @@ def test_what_is_shared(roots: list[Path]) -> None:
         assert (path.read_bytes(), path.stat().st_mtime_ns) == (content, modified)
 
 
+def test_blocks(roots: list[Path]) -> None:
+    content = noise(64 * BLOCK)
+    for root, changed in zip(roots, (b"", b"other"), strict=True):
+        (root / "image").write_bytes(changed + content[len(changed) :])
+    assert xtent.dedupe_tree(roots, include=["image"]).shared == 0
+    report = xtent.dedupe_tree(roots, include=["image"], blocks=True)
+    assert (report.deduped, report.shared, report.failures) == (0, 63 * BLOCK, ())
+    assert (roots[1] / "image").read_bytes() == b"other" + content[5:]
+
+
 def test_what_is_left_out(roots: list[Path]) -> None:
     def candidates(**filters: object) -> int:
         return xtent.dedupe_tree(roots, dry_run=True, **filters).candidates  # type: ignore[arg-type]

@@ -1,22 +1,21 @@
 //! What an earlier run found, in a file: so that the next one reads only what changed. It is asked for advice alone: what is
 //! to share is compared by the kernel all the same.
+//!
+//! The file is an SQLite database, which is whole again after a kill at any moment: by the journal that lies beside it
+//! meanwhile. Each row has a sum of its own, for SQLite has none, and all of them are looked at before a run begins.
 
 use std::fs::File;
-use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::FileExt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
-use redb::{
-    Builder, Database, DatabaseError, ReadOnlyTable, StorageError, TableDefinition, TableError, TableHandle,
-};
-use xxhash_rust::xxh3::Xxh3;
+use rusqlite::{Connection, ErrorCode};
+use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
-use crate::explain;
 use crate::file::{At, Refusal, path_refusal};
 use crate::reason::Reason;
-use crate::sys;
+use crate::sys::{self, Errno};
 
 use super::identity::Stamp;
 
@@ -35,33 +34,40 @@ pub(super) struct Entry {
 pub(super) type Key = (u64, u64);
 
 pub(super) struct Index {
-    database: Database,
+    database: Mutex<Connection>,
     /// What is not written yet.
     pending: Mutex<Vec<(Key, Entry)>>,
     /// Why it is not used any more.
     failed: Mutex<Option<Refusal>>,
+    /// Locked until the database is closed: fields go in their order.
+    _file: File,
 }
 
-/// The index as it was when the run began.
-pub(super) struct Reading(ReadOnlyTable<&'static [u8; KEY], &'static [u8; ENTRY]>);
+const SCHEMA: &str = "CREATE TABLE files (key BLOB PRIMARY KEY, entry BLOB NOT NULL) STRICT, WITHOUT ROWID";
+
+/// Raised whenever what is stored means something else.
+const VERSION: i32 = 1;
+
+/// `application_id`: "xtnt". With the name of the format it tells an index from any other file.
+const APPLICATION: i32 = 0x7874_6e74;
+const FORMAT: &[u8; 16] = b"SQLite format 3\0";
+
+/// Where the header of a database has its `application_id` (https://sqlite.org/fileformat2.html).
+const APPLICATION_AT: usize = 68;
+
+/// The way back to DELETE takes a journal away that was done with when its run was killed. 8 MiB of the file are held in
+/// memory. Nothing in the file is trusted, neither the lengths in its pages nor what else it defines.
+const RULES: &str =
+    "PRAGMA journal_mode = PERSIST; PRAGMA journal_mode = DELETE; PRAGMA locking_mode = EXCLUSIVE;
+    PRAGMA cache_size = -8192; PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON;";
 
 const KEY: usize = 16;
 const ENTRY: usize = 32;
-
-const FILES: TableDefinition<'_, &'static [u8; KEY], &'static [u8; ENTRY]> = TableDefinition::new("files");
-const ABOUT: TableDefinition<'_, &'static str, u64> = TableDefinition::new("xtent");
-
-/// Raised whenever what is stored means something else.
-const VERSION: u64 = 1;
-
-/// A file of the store begins with it.
-const MAGIC: [u8; 9] = *b"redb\x1A\x0A\xA9\x0D\x0A";
-
-/// So much of the file is held in memory, in bytes.
-const MEMORY: usize = 8 << 20;
+/// An entry, and the sum of it and its key.
+const ROW: usize = ENTRY + 8;
 
 /// So many entries are written in one go. What a killed run did is lost from the last of these on.
-const PENDING: usize = 8192;
+const PENDING: usize = 32 << 10;
 
 /// Readable and writable by its owner alone: it tells the sizes of files that others may not look at.
 const PRIVATE: libc::mode_t = 0o600;
@@ -77,14 +83,17 @@ impl Index {
         }
     }
 
-    /// `None` where it cannot be read.
-    pub(super) fn reading(&self) -> Option<Reading> {
-        let table = self.database.begin_read().map_err(|error| refusal(error.into()));
-        match table.map(|transaction| transaction.open_table(FILES)) {
-            Ok(Ok(table)) => Some(Reading(table)),
-            Ok(Err(error)) => self.fail(&table_refusal(error)),
-            Err(refusal) => self.fail(&refusal),
+    /// What is remembered of files, in their order. What cannot be read is not known.
+    pub(super) fn entries(&self, keys: &[Key]) -> Vec<Option<Entry>> {
+        let none = || vec![None; keys.len()];
+        if keys.is_empty() || lock(&self.failed).is_some() {
+            return none();
         }
+        let database = lock(&self.database);
+        entries(&database, keys).unwrap_or_else(|error| {
+            self.fail(refusal(&database, &error));
+            none()
+        })
     }
 
     /// Another entry for a file.
@@ -111,30 +120,23 @@ impl Index {
         }
         // In the order of the keys they fill whole pages.
         some.sort_unstable_by_key(|(key, _)| *key);
-        if let Err(refusal) = write(&self.database, &some) {
-            self.fail::<()>(&refusal);
+        let mut database = lock(&self.database);
+        if let Err(error) = write(&mut database, &some) {
+            self.fail(refusal(&database, &error));
         }
     }
 
-    fn fail<T>(&self, refusal: &Refusal) -> Option<T> {
-        lock(&self.failed).get_or_insert(*refusal);
-        None
+    fn fail(&self, refusal: Refusal) {
+        lock(&self.failed).get_or_insert(refusal);
     }
 }
 
-impl Reading {
-    pub(super) fn entry(&self, key: Key) -> Option<Entry> {
-        // What cannot be read is not known.
-        let found = self.0.get(&key_bytes(key)).ok()??;
-        Some(entry(found.value()))
-    }
-}
-
-/// A number for files, whatever their order.
-pub(super) fn set(files: impl Iterator<Item = (Key, u64)>) -> u64 {
+/// A number for files, whatever their order, and for whether equal blocks of them were looked for.
+pub(super) fn set(blocks: bool, files: impl Iterator<Item = (Key, u64)>) -> u64 {
     let mut files: Vec<_> = files.collect();
     files.sort_unstable();
     let mut hash = Xxh3::new();
+    hash.update(&[u8::from(blocks)]);
     for ((filesystem, ino), stamp) in files {
         for number in [filesystem, ino, stamp] {
             hash.update(&number.to_le_bytes());
@@ -149,78 +151,109 @@ fn open(at: &At<'_>, afresh: bool) -> Result<Index, Refusal> {
     if sys::stat::fstat(file.as_fd()).map_err(path_refusal)?.st_mode & libc::S_IFMT != libc::S_IFREG {
         return Err(foreign());
     }
-    // The store takes this lock too: by the same open file it is the same lock.
     sys::lock::try_lock(file.as_fd()).map_err(|_| in_use())?;
     let file = File::from(file);
     if afresh {
-        file.set_len(0).map_err(io_refusal)?;
+        // A journal that lies beside it is of no use to SQLite then, and goes.
+        sys::truncate::set_size(file.as_fd(), 0).map_err(path_refusal)?;
     }
-    if file.metadata().map_err(io_refusal)?.len() > 0 {
-        let mut magic = [0; MAGIC.len()];
-        if file.read_exact_at(&mut magic, 0).is_err() || magic != MAGIC {
-            return Err(foreign());
-        }
+    // Before SQLite, which would put back by a journal what it takes for a database of its own.
+    if sys::stat::fstat(file.as_fd()).map_err(path_refusal)?.st_size > 0 && !is_index(&file) {
+        return Err(foreign());
     }
-    // What is damaged may be found out by an assertion.
-    let database =
-        catch_unwind(AssertUnwindSafe(|| open_database(file))).unwrap_or_else(|_| Err(damaged()))?;
-    Ok(Index { database, pending: Mutex::default(), failed: Mutex::default() })
+    // Without locks of SQLite's own, those of fcntl(2): whoever closes the file anywhere in this process would take them away.
+    let database = sys::sqlite::open(&name(at)).map_err(path_refusal)?;
+    let told = prepare(&database).map_err(|error| refusal(&database, &error))?;
+    told.map_or(Ok(()), Err)?;
+    Ok(Index {
+        database: Mutex::new(database),
+        pending: Mutex::default(),
+        failed: Mutex::default(),
+        _file: file,
+    })
 }
 
-fn open_database(file: File) -> Result<Database, Refusal> {
-    let mut database = Builder::new().set_cache_size(MEMORY).create_file(file).map_err(database_refusal)?;
-    // All checksums. After a kill the last state that was written whole is taken.
-    database.check_integrity().map_err(database_refusal)?;
-    let reading = database.begin_read().map_err(|error| refusal(error.into()))?;
-    let version = match reading.open_table(ABOUT) {
-        Ok(about) => {
-            about.get("version").map_err(|error| storage_refusal(&error))?.map(|found| found.value())
+fn is_index(file: &File) -> bool {
+    let mut header = [0; APPLICATION_AT + 4];
+    file.read_exact_at(&mut header, 0).is_ok()
+        && header.starts_with(FORMAT)
+        && header.ends_with(&APPLICATION.to_be_bytes())
+}
+
+/// Under which SQLite finds it: never one of the names that it knows other meanings of, such as `file:...`.
+fn name(at: &At<'_>) -> PathBuf {
+    let dir =
+        at.dir.map_or_else(|| PathBuf::from("."), |dir| format!("/proc/self/fd/{}", dir.as_raw_fd()).into());
+    dir.join(at.path)
+}
+
+/// Looks whether it is whole, or begins it. What is told is why it is not used.
+fn prepare(database: &Connection) -> rusqlite::Result<Option<Refusal>> {
+    database.execute_batch(RULES)?;
+    let number = |name| database.query_row(&format!("PRAGMA {name}"), (), |row| row.get::<_, i32>(0));
+    let (application, version) = (number("application_id")?, number("user_version")?);
+    let tables: Vec<String> = database
+        .prepare("SELECT coalesce(sql, name) FROM sqlite_schema")?
+        .query_map((), |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    match (application, version) {
+        (0, 0) if tables.is_empty() => {
+            let numbers = format!("PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {VERSION}");
+            database.execute_batch(&format!("BEGIN; {numbers}; {SCHEMA}; COMMIT"))?;
+            Ok(None)
         }
-        Err(TableError::TableDoesNotExist(_)) => {
-            let mut tables = reading.list_tables().map_err(|error| storage_refusal(&error))?;
-            if tables.any(|table| !table.name().is_empty()) {
-                return Err(foreign());
-            }
-            drop(tables);
-            begin(&database)?;
-            Some(VERSION)
+        (APPLICATION, newer) if newer > VERSION => {
+            Ok(Some(Refusal { errno: libc::EOPNOTSUPP, reason: Reason::IndexNewer }))
         }
-        Err(error) => return Err(table_refusal(error)),
-    };
-    match version {
-        Some(VERSION) => Ok(database),
-        Some(newer) if newer > VERSION => {
-            Err(Refusal { errno: libc::EOPNOTSUPP, reason: Reason::IndexNewer })
-        }
-        _ => Err(damaged()),
+        (APPLICATION, VERSION) if tables == [SCHEMA] && is_whole(database)? => Ok(None),
+        (APPLICATION, _) => Ok(Some(damaged())),
+        _ => Ok(Some(foreign())),
     }
 }
 
-/// What a new one has.
-fn begin(database: &Database) -> Result<(), Refusal> {
-    let write = || -> Result<(), redb::Error> {
-        let writing = database.begin_write()?;
-        writing.open_table(ABOUT)?.insert("version", VERSION)?;
-        writing.open_table(FILES)?;
-        writing.commit()?;
-        Ok(())
-    };
-    write().map_err(refusal)
+/// Its pages, and then its rows: all in order, and none changed.
+fn is_whole(database: &Connection) -> rusqlite::Result<bool> {
+    let said: String = database.query_row("PRAGMA quick_check(1)", (), |row| row.get(0))?;
+    if said != "ok" {
+        return Ok(false);
+    }
+    let mut all = database.prepare("SELECT key, entry FROM files")?;
+    let mut rows = all.query(())?;
+    let mut last = None;
+    while let Some(row) = rows.next()? {
+        let key: [u8; KEY] = row.get(0)?;
+        if last >= Some(key) || entry(&key, &row.get(1)?).is_none() {
+            return Ok(false);
+        }
+        last = Some(key);
+    }
+    Ok(true)
 }
 
-fn write(database: &Database, some: &[(Key, Entry)]) -> Result<(), Refusal> {
-    let write = || -> Result<(), redb::Error> {
-        let writing = database.begin_write()?;
-        {
-            let mut files = writing.open_table(FILES)?;
-            for (key, entry) in some {
-                files.insert(&key_bytes(*key), &entry_bytes(entry))?;
-            }
+fn entries(database: &Connection, keys: &[Key]) -> rusqlite::Result<Vec<Option<Entry>>> {
+    let mut one = database.prepare("SELECT entry FROM files WHERE key = ?1")?;
+    let mut find = |key: &Key| {
+        let key = key_bytes(*key);
+        let found = one.query_row([&key[..]], |row| row.get(0));
+        match found {
+            Ok(row) => Ok(entry(&key, &row)),
+            Err(rusqlite::Error::QueryReturnedNoRows) => Ok(None),
+            Err(error) => Err(error),
         }
-        writing.commit()?;
-        Ok(())
     };
-    write().map_err(refusal)
+    keys.iter().map(&mut find).collect()
+}
+
+fn write(database: &mut Connection, some: &[(Key, Entry)]) -> rusqlite::Result<()> {
+    let writing = database.transaction()?;
+    {
+        let mut put = writing.prepare("INSERT OR REPLACE INTO files VALUES (?1, ?2)")?;
+        for (key, entry) in some {
+            let key = key_bytes(*key);
+            put.execute([&key[..], &row(&key, entry)[..]])?;
+        }
+    }
+    writing.commit()
 }
 
 fn key_bytes(key: Key) -> [u8; KEY] {
@@ -230,22 +263,33 @@ fn key_bytes(key: Key) -> [u8; KEY] {
     bytes
 }
 
-fn entry_bytes(entry: &Entry) -> [u8; ENTRY] {
-    let mut bytes = [0; ENTRY];
+fn row(key: &[u8; KEY], entry: &Entry) -> [u8; ROW] {
+    let mut bytes = [0; ROW];
     bytes[..8].copy_from_slice(&entry.stamp.0.to_be_bytes());
     bytes[8..24].copy_from_slice(&entry.digest.to_be_bytes());
-    bytes[24..].copy_from_slice(&entry.settled.to_be_bytes());
+    bytes[24..ENTRY].copy_from_slice(&entry.settled.to_be_bytes());
+    let sum = sum(key, &bytes[..ENTRY]);
+    bytes[ENTRY..].copy_from_slice(&sum.to_be_bytes());
     bytes
 }
 
-fn entry(bytes: &[u8; ENTRY]) -> Entry {
+/// `None` where it is not what was written.
+fn entry(key: &[u8; KEY], row: &[u8; ROW]) -> Option<Entry> {
     let number = |from: usize| {
         let mut number = [0; 8];
-        number.copy_from_slice(&bytes[from..from + 8]);
+        number.copy_from_slice(&row[from..from + 8]);
         u64::from_be_bytes(number)
     };
     let digest = u128::from(number(8)) << 64 | u128::from(number(16));
-    Entry { stamp: Stamp(number(0)), digest, settled: number(24) }
+    (number(ENTRY) == sum(key, &row[..ENTRY])).then(|| Entry {
+        stamp: Stamp(number(0)),
+        digest,
+        settled: number(24),
+    })
+}
+
+fn sum(key: &[u8; KEY], entry: &[u8]) -> u64 {
+    xxh3_64(&[key, entry].concat())
 }
 
 fn damaged() -> Refusal {
@@ -260,49 +304,42 @@ fn in_use() -> Refusal {
     Refusal { errno: libc::EBUSY, reason: Reason::IndexInUse }
 }
 
-fn io_refusal(error: io::Error) -> Refusal {
-    match error.raw_os_error() {
-        Some(errno) => Refusal { errno, reason: explain::path(errno) },
-        // It was cut off, or has what no page of the store has.
-        None => damaged(),
-    }
-}
-
-fn storage_refusal(error: &StorageError) -> Refusal {
-    match error {
-        StorageError::Io(error) => match error.raw_os_error() {
-            Some(errno) => Refusal { errno, reason: explain::path(errno) },
-            None => damaged(),
-        },
-        StorageError::PreviousIo => Refusal { errno: libc::EIO, reason: Reason::Io },
-        _ => damaged(),
-    }
-}
-
-fn database_refusal(error: DatabaseError) -> Refusal {
-    match error {
-        DatabaseError::DatabaseAlreadyOpen => in_use(),
-        DatabaseError::Storage(error) => storage_refusal(&error),
-        _ => damaged(),
-    }
-}
-
-fn table_refusal(error: TableError) -> Refusal {
-    match error {
-        TableError::Storage(error) => storage_refusal(&error),
-        // A table of that name with other contents.
-        _ => foreign(),
-    }
-}
-
-fn refusal(error: redb::Error) -> Refusal {
-    match error {
-        redb::Error::Io(error) => io_refusal(error),
-        redb::Error::PreviousIo => Refusal { errno: libc::EIO, reason: Reason::Io },
-        _ => damaged(),
-    }
+fn refusal(database: &Connection, error: &rusqlite::Error) -> Refusal {
+    let errno = match error.sqlite_error_code() {
+        Some(ErrorCode::OutOfMemory) => libc::ENOMEM,
+        Some(ErrorCode::DiskFull) => libc::ENOSPC,
+        // No journal may be made beside it.
+        Some(ErrorCode::PermissionDenied | ErrorCode::ReadOnly) => libc::EACCES,
+        Some(ErrorCode::CannotOpen | ErrorCode::SystemIoFailure) => {
+            match sys::sqlite::system_errno(database).0 {
+                0 => libc::EIO,
+                errno => errno,
+            }
+        }
+        _ => return damaged(),
+    };
+    path_refusal(Errno(errno))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_bit_of_a_row_is_another() {
+        let key = key_bytes((7, 1 << 40));
+        let what = Entry { stamp: Stamp(u64::MAX - 1), digest: 1 << 100 | 5, settled: 3 };
+        let whole = row(&key, &what);
+        assert_eq!(entry(&key, &whole), Some(what));
+        for bit in 0..8 * ROW {
+            let mut other = whole;
+            other[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(entry(&key, &other), None, "bit {bit}");
+        }
+        assert_eq!(entry(&key_bytes((7, 1)), &whole), None);
+    }
 }

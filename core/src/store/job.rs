@@ -25,6 +25,7 @@ use super::worker::Worker;
 
 pub(super) struct Rules {
     pub(super) dry_run: bool,
+    pub(super) blocks: bool,
     pub(super) cache: Cache,
     pub(super) threads: usize,
 }

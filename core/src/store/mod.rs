@@ -1,13 +1,17 @@
 //! Many files at once: which of them are equal, and what they share.
 
 mod catalogue;
+mod classes;
 mod filter;
 mod identity;
 mod index;
 mod job;
+mod member;
+mod near;
 mod placement;
 mod report;
 mod sample;
+mod sharing;
 mod worker;
 
 pub use report::DedupeTreeReport;
@@ -41,6 +45,8 @@ pub struct DedupeTreeOptions<'a> {
     pub control: Control<'a>,
     /// Whether to share nothing, and only to estimate what would be shared.
     pub dry_run: bool,
+    /// Whether files that differ share what blocks of theirs are equal.
+    pub blocks: bool,
     /// Files of fewer bytes are left alone.
     pub min_size: u64,
     /// Patterns of which a file must match one, where there are any.
@@ -76,6 +82,12 @@ impl<'a> DedupeTreeOptions<'a> {
     #[must_use]
     pub fn dry_run(self, dry_run: bool) -> Self {
         Self { dry_run, ..self }
+    }
+
+    /// Sets whether large files that differ share what blocks of theirs are equal.
+    #[must_use]
+    pub fn blocks(self, blocks: bool) -> Self {
+        Self { blocks, ..self }
     }
 
     /// Sets below how many bytes files are left alone. Empty ones always are.
@@ -141,13 +153,20 @@ impl<'a> DedupeTreeOptions<'a> {
 /// these the kernel compares at once. Only where four or more are left that differ from the one that they were compared with
 /// are these read for a digest of all their bytes.
 ///
+/// With [`blocks`](DedupeTreeOptions::blocks) files of more than 128 KiB that differ share every run of equal blocks too, as
+/// by [`DedupeOptions::blocks`](crate::DedupeOptions::blocks): those of one size of which two of four samples are equal, in the
+/// same places, and not all zeros, such as yesterday's image of a disk and today's. Each such file is compared with one other,
+/// and both are read for that where they do not share already. What was inserted into, or is of another size, is not found.
+///
 /// A file that fails is in the report's `failures`, and the others go on. What was shared stays shared when the run
 /// is cancelled, or killed; the next one passes it over.
 ///
 /// With an [`index`](DedupeTreeOptions::index) the next run reads and opens only files that changed, by their size and times,
 /// and those that have one of these for their equal. An index is private to its caller, is used by one run at a time, and is
-/// never trusted with more than that: it does not decide what is equal. It grows with the files that ever were there; without
-/// the file the next run begins anew.
+/// never trusted with more than that: it does not decide what is equal. It is an SQLite database, in a directory that may be
+/// written to: its journal lies beside it, by its name and `-journal`, as long as a run writes, and after one that was killed
+/// until the next. Killed at any moment, an index stays whole, and loses what some 32,000 files were found to be at most. It
+/// grows with the files that ever were there; without the file the next run begins anew.
 ///
 /// ```no_run
 /// use xtent::{At, DedupeTreeOptions, dedupe_tree};
@@ -170,7 +189,8 @@ impl<'a> DedupeTreeOptions<'a> {
 ///   file, or, with no path, a pattern that is none. `EOPNOTSUPP`: a root's filesystem cannot share, or is not known to compare.
 /// - of the index: `EBUSY` with [`Reason::IndexInUse`], `EUCLEAN` with [`Reason::IndexDamaged`], `EINVAL` with
 ///   [`Reason::IndexForeign`], `EOPNOTSUPP` with [`Reason::IndexNewer`]. The last three not with
-///   [`DedupeTreeOptions::rebuild`], which makes a new one in its place, whatever file that is.
+///   [`DedupeTreeOptions::rebuild`], which makes a new one in its place, whatever file that is. `ENOENT` also where it is
+///   relative to a directory, and there is no /proc. What it cannot be written for later on is in the report's `failures`.
 ///
 /// `ECANCELED`: what was shared by then stays shared.
 pub fn dedupe_tree(
@@ -218,7 +238,12 @@ pub fn dedupe_tree(
         0 => std::thread::available_parallelism().map_or(1, usize::from),
         threads => threads,
     };
-    let rules = Rules { dry_run: options.dry_run, cache: options.cache, threads: threads.min(MOST_THREADS) };
+    let rules = Rules {
+        dry_run: options.dry_run,
+        blocks: options.blocks,
+        cache: options.cache,
+        threads: threads.min(MOST_THREADS),
+    };
     let (mut report, whole) =
         job::run(&roots, &catalogue, &groups, &rules, index.as_ref(), &mut options.control, report);
     if let (Some(index), Some(at)) = (index, &options.index)

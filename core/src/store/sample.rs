@@ -2,7 +2,7 @@
 
 use std::os::fd::BorrowedFd;
 
-use xxhash_rust::xxh3::Xxh3;
+use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use crate::buffer::Buffer;
 use crate::cache::Window;
@@ -16,6 +16,12 @@ pub(super) const WHOLE: u64 = 128 << 10;
 /// So much is read in each of [`PARTS`] places of a larger one.
 const PART: u64 = 16 << 10;
 const PARTS: u64 = 4;
+
+/// All of them, in bytes.
+pub(super) const READ: u64 = PARTS * PART;
+
+/// A digest of each part of a larger file; `None` of one that is all zeros.
+pub(super) type Parts = [Option<u64>; PARTS as usize];
 
 /// Where the parts are: at the beginning, at the end, and evenly between; whole parts that begin at a multiple.
 fn parts(size: u64) -> impl Iterator<Item = (u64, u64)> {
@@ -76,6 +82,23 @@ pub(super) fn sample(fd: BorrowedFd<'_>, size: u64, buffer: &mut Buffer) -> sys:
         sys::cache::read_randomly(fd, false);
     }
     Ok(Some((hash.digest128(), read)))
+}
+
+/// Reads the sample of a larger file, part by part. `None` where the file is shorter by now.
+pub(super) fn each(fd: BorrowedFd<'_>, size: u64, buffer: &mut Buffer) -> sys::Result<Option<Parts>> {
+    let mut digests = Parts::default();
+    for (digest, (at, len)) in digests.iter_mut().zip(parts(size)) {
+        let mut hash = Xxh3::new();
+        if !update(&mut hash, fd, at, len, buffer)? {
+            return Ok(None);
+        }
+        *digest = (hash.digest() != zeros(len)).then(|| hash.digest());
+    }
+    Ok(Some(digests))
+}
+
+fn zeros(len: u64) -> u64 {
+    xxh3_64(&[0; PART as usize][..len as usize])
 }
 
 /// Reads all of a file. `None` also where it was cancelled.

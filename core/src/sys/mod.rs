@@ -30,6 +30,7 @@ pub(crate) mod signal;
 pub(crate) mod sleep;
 pub(crate) mod special;
 pub(crate) mod splice;
+pub(crate) mod sqlite;
 pub(crate) mod stat;
 pub(crate) mod sync;
 pub(crate) mod time;

@@ -535,7 +535,7 @@ class DedupeTreeReport:
     def shared(self) -> int:
         """What shares another file's blocks now and did not before, by the files' extent maps. Of files that
         shared their blocks among themselves before, all are counted; of one that the kernel found to differ, what
-        comes before the difference."""
+        comes before the difference; with blocks all its equal blocks."""
     @property
     def already_shared(self) -> int:
         """What of candidates shared another one's blocks before the call. What is known is not counted."""
@@ -1068,6 +1068,7 @@ def dedupe_tree(
     roots: Iterable[StrOrBytesPath | FileDescriptorLike],
     *,
     dry_run: bool = False,
+    blocks: bool = False,
     min_size: int = 0,
     include: Sequence[str] = ...,
     exclude: Sequence[str] = ...,
@@ -1096,9 +1097,16 @@ def dedupe_tree(
     one with a slash that of a whole path beneath its root. cache is that of dedupe_range(). threads says how many work at
     it; 0 is one for each processor, and no more than 8 do.
 
+    blocks has files of more than 128 KiB that differ share every run of equal blocks too: those of one size of which
+    two of four samples are equal, in the same places, and not all zeros, such as yesterday's image of a disk and
+    today's. Each such file is compared with one other, and both are read for that where they do not share already. What
+    was inserted into, or is of another size, is not found.
+
     index is a file that remembers what was found, made where there is none: the next call reads and opens only files that
     changed, by their size and times, and those that have one of these for their equal. It is used by one call at a time,
-    and does not decide what is equal. rebuild puts a new one in the place of what is damaged, newer, or no index at all.
+    and does not decide what is equal. It is an SQLite database: its journal lies beside it, by its name and "-journal", as
+    long as a call writes, and after one that was killed until the next. rebuild puts a new one in the place of what is
+    damaged, newer, or no index at all.
 
     A file that fails is in report.failures, and the others go on. progress is called with the files and the bytes that are
     done. An exception from it, or KeyboardInterrupt, ends the call; what was shared stays shared.

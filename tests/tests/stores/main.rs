@@ -1,11 +1,12 @@
 //! Many files at once: what comes to be shared of a store, and that nothing else changes.
 
+mod index;
+mod storm;
+
 use std::fs::{self, File};
-use std::io;
 use std::ops::ControlFlow;
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use xtent::{At, Cache, Control, DedupeTreeOptions, DedupeTreeReport, Reason, TreeFailure, dedupe_tree};
 use xtent_tests::{
@@ -253,6 +254,71 @@ fn many_that_differ_late_are_told_apart_by_digests() {
 }
 
 #[test]
+fn files_that_differ_share_what_is_equal() {
+    everywhere("files_that_differ_share_what_is_equal", |fs| {
+        let dir = scratch(fs);
+        let size = 1 << 20;
+        let store = dir.path().join("store");
+        let at = |name: &str| store.join(name);
+        // Samples are at the beginning, at two places between, and at the end.
+        let samples = [0, 344_064, 688_128, 1_032_192];
+        let changed = |places: &[usize]| {
+            let mut bytes = pattern(1, size);
+            places.iter().for_each(|place| bytes[*place] ^= 0xff);
+            bytes
+        };
+        let near = [
+            ("as it was", changed(&[])),
+            ("behind the samples", changed(&[200_000, 900_000])),
+            ("in one sample", changed(&[samples[0] + 5, 500_000])),
+            ("in two samples", changed(&[samples[1], samples[3], samples[3] + 9000])),
+        ];
+        for (name, bytes) in &near {
+            write(&at(name), bytes);
+        }
+        write(&at("in three samples"), &changed(&samples[..3]));
+        write(&at("another"), &pattern(2, size));
+        // A file of zeros but for one sample has that one and no other.
+        let mut zeros = vec![0; size];
+        zeros[..16_384].copy_from_slice(&pattern(1, 16_384));
+        write(&at("zeros"), &zeros);
+        grow_old(&store);
+        let before = contents(&store);
+        let index = dir.path().join("index");
+        let options = || DedupeTreeOptions::new().index(&index);
+
+        // Without: what comes before the first difference, of those with the same samples.
+        let report = run(&store, options());
+        assert_eq!((report.deduped, report.shared), (0, 200_000 / 4096 * 4096), "{fs}: {report:?}");
+        let dry = run(&store, options().blocks(true).dry_run(true));
+        assert!(dry.shared == 0 && dry.estimate > size as u64, "{fs}: {dry:?}");
+
+        // That run left nothing to be done, but not for this one.
+        let report = run(&store, options().blocks(true).cache(Cache::Neutral));
+        assert_eq!(report.deduped, 0, "{fs}: {report:?}");
+        let equal = |a: &[u8], b: &[u8]| {
+            4096 * a.chunks(4096).zip(b.chunks(4096)).filter(|(a, b)| a == b).count() as u64
+        };
+        let shares_with_all = |source: &(&str, Vec<u8>)| {
+            near.iter().filter(|other| other.0 != source.0).all(|other| {
+                shared_with(&at(source.0), &at(other.0)).expect("maps") == equal(&source.1, &other.1)
+            })
+        };
+        assert!(near.iter().any(shares_with_all), "{fs}: {report:?}");
+        for name in ["in three samples", "another", "zeros"] {
+            assert!(
+                near.iter().all(|(near, _)| shared_with(&at(near), &at(name)).expect("maps") == 0),
+                "{fs}: {name}"
+            );
+        }
+        assert_eq!(contents(&store), before, "{fs}");
+
+        let again = run(&store, options().blocks(true));
+        assert_eq!((again.known, again.read, again.shared), (7, 0, 0), "{fs}: {again:?}");
+    });
+}
+
+#[test]
 fn more_files_than_are_held_open() {
     everywhere("more_files_than_are_held_open", |fs| {
         let dir = scratch(fs);
@@ -348,165 +414,6 @@ fn the_page_cache_is_as_it_was() {
     });
 }
 
-#[test]
-fn an_index_makes_the_next_run_cheap() {
-    everywhere("an_index_makes_the_next_run_cheap", |fs| {
-        let dir = scratch(fs);
-        let store = dir.path().join("store");
-        let index = dir.path().join("index");
-        let at = |i: u64| store.join(format!("{i}"));
-        for i in 0..30 {
-            write(&at(i), &pattern(i / 2, 30_000));
-        }
-        for i in 30..34 {
-            // Two and two, equal in what is sampled.
-            let mut bytes = pattern(99, 1 << 20);
-            bytes[200_000] = i as u8 / 2;
-            write(&at(i), &bytes);
-        }
-        grow_old(&store);
-        let options = || DedupeTreeOptions::new().index(&index);
-        let first = run(&store, options());
-        assert_eq!((first.deduped, first.known), (17, 0), "{fs}: {first:?}");
-        let second = run(&store, options());
-        assert_eq!((second.known, second.read, second.shared), (34, 0, 0), "{fs}: {second:?}");
-
-        // One is written to, and a new one comes.
-        File::options()
-            .write(true)
-            .open(at(0))
-            .expect("a file")
-            .write_all_at(b"other", 100)
-            .expect("a write");
-        write(&at(100), &pattern(5, 30_000));
-        grow_old(&store);
-        let third = run(&store, options());
-        assert_eq!((third.read, third.deduped), (2 * 30_000, 1), "{fs}: {third:?}");
-        assert!(shares_all(&at(100), &at(10)), "{fs}");
-
-        // One of the same size and modification time takes the place of another.
-        let modified = fs::metadata(at(4)).expect("a file").modified().expect("a time");
-        fs::remove_file(at(4)).expect("removed");
-        write(&at(4), &pattern(3, 30_000));
-        File::open(at(4)).expect("a file").set_modified(modified).expect("a time");
-        grow_old(&store);
-        let fourth = run(&store, options());
-        assert_eq!((fourth.read, fourth.deduped), (30_000, 1), "{fs}: {fourth:?}");
-        assert!(shares_all(&at(4), &at(6)), "{fs}");
-        let fifth = run(&store, options());
-        assert_eq!((fifth.read, fifth.known), (0, 35), "{fs}: {fifth:?}");
-    });
-}
-
-#[test]
-fn an_index_that_is_none() {
-    // What is in an index does not depend on where it lies.
-    let Some(fs) = fs("xfs") else { return skip("an_index_that_is_none", "there is no xfs") };
-    let dir = scratch(fs);
-    let store = dir.path().join("store");
-    for i in 0..40 {
-        write(&store.join(format!("{i}")), &pattern(i / 2, 30_000));
-    }
-    grow_old(&store);
-    let index = dir.path().join("index");
-    let options = || DedupeTreeOptions::new().index(&index);
-    let refused = || {
-        let failure = dedupe(&store, options()).expect_err("a refusal");
-        assert_eq!(failure.path, index);
-        (failure.error.errno, failure.error.reason)
-    };
-    run(&store, options());
-    let good = fs::read(&index).expect("the index");
-
-    fs::write(&index, "something else, and long enough to be anything").expect("a file");
-    assert_eq!(refused(), (libc::EINVAL, Reason::IndexForeign), "{fs}");
-    assert_eq!(fs::read(&index).expect("a file"), b"something else, and long enough to be anything");
-
-    // Each page that is in use, one after the other: it is refused, or a state that was whole is found.
-    let mut damaged = 0;
-    for page in (0..good.len()).step_by(4096).filter(|page| good[*page..][..64].iter().any(|byte| *byte != 0))
-    {
-        let mut bad = good.clone();
-        bad[page..][..64].iter_mut().for_each(|byte| *byte = !*byte);
-        fs::write(&index, &bad).expect("a file");
-        match dedupe(&store, options()) {
-            Ok(report) => assert_eq!(report.shared, 0),
-            Err(failure) => {
-                let error = failure.error;
-                assert!(
-                    [Reason::IndexDamaged, Reason::IndexForeign].contains(&error.reason),
-                    "{fs}: page at {page}: {error}"
-                );
-                damaged += 1;
-            }
-        }
-    }
-    assert!(damaged > 0, "{fs}");
-    fs::write(&index, &good[..good.len() / 2]).expect("a file");
-    assert_eq!(refused(), (libc::EUCLEAN, Reason::IndexDamaged), "{fs}");
-    let rebuilt = run(&store, options().rebuild(true));
-    assert_eq!(rebuilt.known, 0, "{fs}");
-    assert_eq!(run(&store, options()).known, 40, "{fs}");
-
-    // One that a later release wrote.
-    let about: redb::TableDefinition<'_, &str, u64> = redb::TableDefinition::new("xtent");
-    {
-        let database = redb::Database::open(&index).expect("the index");
-        let transaction = database.begin_write().expect("a transaction");
-        transaction.open_table(about).expect("the table").insert("version", 1000).expect("room");
-        transaction.commit().expect("written");
-    }
-    assert_eq!(refused(), (libc::EOPNOTSUPP, Reason::IndexNewer), "{fs}");
-    assert_eq!(run(&store, options().rebuild(true)).known, 0, "{fs}");
-    assert_eq!(run(&store, options()).known, 40, "{fs}");
-
-    let directory = dir.path().join("directory");
-    fs::create_dir(&directory).expect("a directory");
-    let failure = dedupe(&store, DedupeTreeOptions::new().index(&directory)).expect_err("no file");
-    assert_eq!(failure.error.errno, libc::EISDIR);
-}
-
-#[test]
-fn an_index_is_used_by_one_run_at_a_time() {
-    everywhere("an_index_is_used_by_one_run_at_a_time", |fs| {
-        let dir = scratch(fs);
-        let store = dir.path().join("store");
-        for i in 0..4 {
-            write(&store.join(format!("{i}")), &pattern(1, 30_000));
-        }
-        let index = dir.path().join("index");
-        let mut refusals = Vec::new();
-        let mut progress = |_files: u64, _bytes: u64| {
-            for rebuild in [false, true] {
-                let second = dedupe(&store, DedupeTreeOptions::new().index(&index).rebuild(rebuild));
-                refusals.push(second.map_err(|failure| (failure.error.errno, failure.error.reason)));
-            }
-            ControlFlow::Continue(())
-        };
-        let options = DedupeTreeOptions::new().index(&index).control(Control::new().progress(&mut progress));
-        let report = run(&store, options);
-        assert_eq!(report.deduped, 3, "{fs}");
-        assert!(!refusals.is_empty());
-        assert!(
-            refusals.iter().all(|second| *second == Err((libc::EBUSY, Reason::IndexInUse))),
-            "{refusals:?}"
-        );
-    });
-}
-
-/// Stores of random files, to which somebody writes meanwhile: each file has what was last written to it.
-#[test]
-fn whoever_writes_meanwhile() {
-    let rounds = std::env::var("XTENT_STORE_ROUNDS").map_or(2, |rounds| rounds.parse().expect("a number"));
-    let seed = std::env::var("XTENT_STORE_SEED").map_or(1, |seed| seed.parse().expect("a number"));
-    everywhere("whoever_writes_meanwhile", |fs| {
-        for round in 0..rounds {
-            storm(fs, seed, round)
-                .unwrap_or_else(|error| panic!("{fs}: seed {seed}, round {round}: {error}"));
-        }
-    });
-}
-
 /// SplitMix64.
 struct Random(u64);
 
@@ -518,87 +425,4 @@ impl Random {
         word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         (word ^ (word >> 31)) % bound
     }
-}
-
-fn storm(fs: &Filesystem, seed: u64, round: u64) -> io::Result<()> {
-    let mut random = Random(seed.wrapping_mul(1_000_003).wrapping_add(round));
-    let dir = scratch(fs);
-    let store = dir.path().join("store");
-    let index = dir.path().join("index");
-    let mut model = Vec::new();
-    let sizes = [1, 4096, 5000, 70_000, 200_000, 1 << 20].map(|size| size + random.below(3) as usize * 4096);
-    for i in 0..(10 + random.below(20)) {
-        let size = sizes[random.below(sizes.len() as u64) as usize];
-        let mut bytes = pattern(random.below(3), size);
-        if random.below(4) == 0 {
-            bytes[random.below(size as u64) as usize] ^= 1;
-        }
-        if random.below(8) == 0 {
-            bytes.fill(0);
-        }
-        let path = store.join(format!("{}/{i}", random.below(4)));
-        fs::create_dir_all(path.parent().expect("a directory"))?;
-        fs::write(&path, &bytes)?;
-        if random.below(2) == 0 {
-            File::open(&path)?.sync_all()?;
-        }
-        model.push((path, bytes));
-    }
-    let options = || {
-        let options = DedupeTreeOptions::new().threads(1 + (round % 3) as usize);
-        if round.is_multiple_of(2) { options.index(&index) } else { options }
-    };
-    let done = AtomicBool::new(false);
-    let writes = AtomicU64::new(0);
-    std::thread::scope(|scope| {
-        let writer = scope.spawn(|| -> io::Result<()> {
-            while !done.load(Ordering::Relaxed) {
-                let at = random.below(model.len() as u64) as usize;
-                let (path, bytes) = &mut model[at];
-                match random.below(5) {
-                    0 => {
-                        // Replaced by another file.
-                        *bytes = pattern(random.below(3), bytes.len());
-                        let new = path.with_extension("new");
-                        fs::write(&new, &bytes)?;
-                        fs::rename(&new, &path)?;
-                    }
-                    1 => {
-                        bytes.truncate((bytes.len() / 2).max(1));
-                        File::options().write(true).open(&path)?.set_len(bytes.len() as u64)?;
-                    }
-                    _ => {
-                        let from = random.below(bytes.len() as u64) as usize;
-                        let len = (random.below(9000) as usize + 1).min(bytes.len() - from);
-                        bytes[from..from + len].copy_from_slice(&pattern(random.below(100), len));
-                        let file = File::options().write(true).open(&path)?;
-                        file.write_all_at(&bytes[from..from + len], from as u64)?;
-                    }
-                }
-                writes.fetch_add(1, Ordering::Relaxed);
-            }
-            Ok(())
-        });
-        for _ in 0..2 {
-            dedupe(&store, options()).expect("a report");
-            // The writer gets its turn, too.
-            let before = writes.load(Ordering::Relaxed);
-            while writes.load(Ordering::Relaxed) < before + 3 && !writer.is_finished() {
-                std::thread::yield_now();
-            }
-        }
-        done.store(true, Ordering::Relaxed);
-        writer.join().expect("the writer")
-    })?;
-    let check = |when: &str| -> io::Result<()> {
-        for (path, bytes) in &model {
-            if fs::read(path)? != *bytes {
-                return Err(io::Error::other(format!("{}: not what was written, {when}", path.display())));
-            }
-        }
-        Ok(())
-    };
-    check("after writes meanwhile")?;
-    run(&store, options());
-    check("after a run alone")
 }
