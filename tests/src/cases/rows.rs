@@ -451,7 +451,9 @@ const QUIRKS: &[Row] = &[
     ("clone: ZFS, bcachefs", Nowhere(OTHER_FILESYSTEM)),
     (
         "clone: idmapped mount in a user namespace: EPERM",
-        Beside("a mount that works: tests/tests/confined.rs, and the errno by the faults: tests/tests/faults"),
+        Beside(
+            "a mount that works: tests/tests/confined.rs, and the errno by the faults: tests/tests/faults",
+        ),
     ),
     ("dedupe: NFS, CIFS", Beside(IN_A_GUEST)),
     ("dedupe: ZFS", Nowhere(OTHER_FILESYSTEM)),
