@@ -96,6 +96,7 @@
  * All functions may be called from any number of threads at once, also on the same descriptors, and
  * after fork(2). No call leaves a thread or a lock behind; only those for whole trees have threads while
  * they run, as many as their options say. There is no output, and there are no environment variables.
+ * No function is a cancellation point: a thread that is cancelled (pthread_cancel(3)) meanwhile ends after it.
  *
  *
  * Versions
@@ -1863,6 +1864,8 @@ int64_t xtent_shared_bytes(int a_fd, int b_fd);
  * Since 0.1.0.
  */
 int xtent_probe(int src_fd, int dst_fd, struct xtent_capabilities *out);
+
+extern int pthread_setcancelstate(int state, int *before);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -154,7 +154,8 @@ pub unsafe extern "C" fn xtent_clone_range(
             }
             Ok(xtent::clone_range(src, src_off, dst, dst_off, len, options)?)
         });
-        tell(&out, &done, undo.map_or(0, handed_over));
+        let kept = guarded(|| Ok(undo.map_or(0, handed_over)));
+        tell(&out, &done, kept.unwrap_or(0));
         done
     }))
 }
