@@ -88,8 +88,9 @@
  * No signal handler is installed. SIGXFSZ is blocked in the calling thread while a copy runs, and one
  * that a write of the copy raised is taken away: the error is EFBIG. A signal that the program handles
  * does not end a call: to end a copy or a dedupe, let the handler set the flag `cancel` of the options,
- * or let `progress` return something else than 0. A clone cannot be cancelled, and the calling thread's
- * signals wait until it is done. No function here may be called from a signal handler.
+ * or let `progress` return something else than 0. A clone of a range cannot be cancelled, and while it
+ * changes the destination the calling thread's signals wait. No function here may be called from a signal
+ * handler.
  *
  *
  * Threads and fork
@@ -97,6 +98,7 @@
  * All functions may be called from any number of threads at once, also on the same descriptors, and
  * after fork(2). No call leaves a thread or a lock behind; only those for whole trees have threads while
  * they run, as many as their options say. There is no output, and there are no environment variables.
+ * No function is a cancellation point: a thread that is cancelled (pthread_cancel(3)) meanwhile ends after it.
  *
  *
  * Versions
@@ -294,7 +296,7 @@
 
 /**
  * For `destination`: it is as it was again: bytes, holes and size, and the modification time where the
- * caller owns the file. Space that was preallocated and never written is a hole now.
+ * caller owns the file, but never st_ctime. Space that was preallocated and never written is a hole now.
  */
 #define XTENT_DESTINATION_RESTORED 2
 
@@ -1256,15 +1258,17 @@ int64_t xtent_copy_range(int src_fd,
  * meanwhile, so that the clone is one consistent cut. The destination grows where the range passes its
  * end, and never shrinks; its modification time changes.
  *
- * It cannot be cancelled. Signals wait in the calling thread until it is done, except SIGSEGV, SIGBUS,
- * SIGFPE, SIGILL, SIGTRAP and SIGSYS.
+ * It cannot be cancelled. From the first change of the destination to the last, signals wait in the calling
+ * thread, except SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP and SIGSYS.
  *
  * The kernel's clone is not all or nothing: when the disk is full, it leaves a beginning of the range
  * cloned. This function has four ways; the report's `protection` tells which one was taken:
  *
  *   SIZE      nothing of the destination lies in the range: the old size is enough to go back
  *   EXCHANGE  (XFS made with that feature) the source's range is cloned into an unlinked file, and the two
- *             ranges change places in one moment, also for who looks after a kill or a power cut
+ *             ranges change places in one moment, also for who looks after a kill or a power cut; not where
+ *             the range begins behind an end in the middle of a block, and the destination must be open for
+ *             reading too
  *   UNDO      the old range is cloned into an unlinked file, some space is set aside, and after a failure
  *             the range is cloned back; the destination must be open for reading too
  *   NONE      XTENT_UNDO_OFF: the kernel's clone as it is
@@ -1877,6 +1881,8 @@ int64_t xtent_shared_bytes(int a_fd, int b_fd);
  * Since 0.1.0.
  */
 int xtent_probe(int src_fd, int dst_fd, struct xtent_capabilities *out);
+
+extern int pthread_setcancelstate(int state, int *before);
 
 #ifdef __cplusplus
 }  // extern "C"

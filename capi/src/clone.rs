@@ -87,15 +87,17 @@ fn handed_over(file: OwnedFd) -> c_int {
 /// meanwhile, so that the clone is one consistent cut. The destination grows where the range passes its
 /// end, and never shrinks; its modification time changes.
 ///
-/// It cannot be cancelled. Signals wait in the calling thread until it is done, except SIGSEGV, SIGBUS,
-/// SIGFPE, SIGILL, SIGTRAP and SIGSYS.
+/// It cannot be cancelled. From the first change of the destination to the last, signals wait in the calling
+/// thread, except SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP and SIGSYS.
 ///
 /// The kernel's clone is not all or nothing: when the disk is full, it leaves a beginning of the range
 /// cloned. This function has four ways; the report's `protection` tells which one was taken:
 ///
 ///   SIZE      nothing of the destination lies in the range: the old size is enough to go back
 ///   EXCHANGE  (XFS made with that feature) the source's range is cloned into an unlinked file, and the two
-///             ranges change places in one moment, also for who looks after a kill or a power cut
+///             ranges change places in one moment, also for who looks after a kill or a power cut; not where
+///             the range begins behind an end in the middle of a block, and the destination must be open for
+///             reading too
 ///   UNDO      the old range is cloned into an unlinked file, some space is set aside, and after a failure
 ///             the range is cloned back; the destination must be open for reading too
 ///   NONE      XTENT_UNDO_OFF: the kernel's clone as it is
@@ -115,7 +117,8 @@ fn handed_over(file: OwnedFd) -> c_int {
 ///               of a wrong size, an unknown flag or value
 ///   E2BIG       options of a later version, asking for what this library does not know
 ///   EBADF       not open; the source not for reading, or the destination not for writing, or O_APPEND;
-///               for UNDO, the destination not for reading (XTENT_REASON_DESTINATION_NOT_READABLE)
+///               for UNDO, the destination not for reading (XTENT_REASON_DESTINATION_NOT_READABLE); the same
+///               for EXCHANGE with XTENT_ATOMIC_REQUIRED (XTENT_REASON_CANNOT_EXCHANGE)
 ///   EISDIR      a directory
 ///   EXDEV       the files are on two filesystems, or one is a pipe or device
 ///   EOPNOTSUPP  this type of filesystem, or this one as it was made or mounted, cannot; or there is no
@@ -154,7 +157,8 @@ pub unsafe extern "C" fn xtent_clone_range(
             }
             Ok(xtent::clone_range(src, src_off, dst, dst_off, len, options)?)
         });
-        tell(&out, &done, undo.map_or(0, handed_over));
+        let kept = guarded(|| Ok(undo.map_or(0, handed_over)));
+        tell(&out, &done, kept.unwrap_or(0));
         done
     }))
 }

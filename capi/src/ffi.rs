@@ -1,4 +1,4 @@
-//! The border: descriptors, results, structs that grow, arrays, and panics, which stop here.
+//! The border: descriptors, results, structs that grow, arrays, and panics and cancellations, which stop here.
 
 use std::ffi::{CStr, OsStr, c_char, c_int};
 use std::mem::{MaybeUninit, align_of, size_of};
@@ -39,11 +39,39 @@ impl From<xtent::Error> for Failure {
 pub(crate) type Result<T> = std::result::Result<T, Failure>;
 
 /// Runs what stands behind a C function. A panic would be a bug of this library; leaving an
-/// `extern "C"` function it would end the host.
+/// `extern "C"` function it would end the host. A thread that is to be cancelled ends afterwards.
 pub(crate) fn guarded<T>(body: impl FnOnce() -> Result<T>) -> Result<T> {
+    let _whole = Uncancelled::new();
     // What a panic left half done is not looked at again: everything `body` had is gone with it.
     catch_unwind(AssertUnwindSafe(body))
         .unwrap_or_else(|_| Err(Failure::new(libc::ENOTRECOVERABLE, Reason::Unknown)))
+}
+
+/// While it lives, pthread_cancel(3) does not end the calling thread. In the middle of a call it would leave a clone
+/// half-way that is being undone, and unwind functions that do not expect it.
+struct Uncancelled(c_int);
+
+impl Uncancelled {
+    fn new() -> Self {
+        let mut before = 0;
+        // SAFETY: writes one number.
+        unsafe { pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &raw mut before) };
+        Uncancelled(before)
+    }
+}
+
+impl Drop for Uncancelled {
+    fn drop(&mut self) {
+        // SAFETY: the state that there was on this same thread; the old one is not asked for.
+        unsafe { pthread_setcancelstate(self.0, std::ptr::null_mut()) };
+    }
+}
+
+// The same in glibc and musl.
+const PTHREAD_CANCEL_DISABLE: c_int = 1;
+
+unsafe extern "C" {
+    fn pthread_setcancelstate(state: c_int, before: *mut c_int) -> c_int;
 }
 
 /// `0`, or `-errno`.

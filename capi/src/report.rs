@@ -11,7 +11,7 @@ pub const XTENT_DESTINATION_NONE: u32 = 0;
 /// For `destination`: it is as it was; nothing was changed.
 pub const XTENT_DESTINATION_UNTOUCHED: u32 = 1;
 /// For `destination`: it is as it was again: bytes, holes and size, and the modification time where the
-/// caller owns the file. Space that was preallocated and never written is a hole now.
+/// caller owns the file, but never st_ctime. Space that was preallocated and never written is a hole now.
 pub const XTENT_DESTINATION_RESTORED: u32 = 2;
 /// For `destination`: from `changed_from` up to `changed_to` it may be other than it was, and its size too;
 /// outside it is as it was. Where nothing was kept these bytes are the source's.

@@ -137,14 +137,12 @@ pub unsafe extern "C" fn xtent_stage_publish(stage: *mut xtent_stage, report: *m
     // SAFETY: the pointers are what the header asks for.
     let result = unsafe {
         reporting(report, || {
-            let stage = stage.as_mut().ok_or_else(Failure::invalid)?;
-            Ok(stage.0.publish()?)
+            let report = stage.as_mut().ok_or_else(Failure::invalid)?.0.publish()?;
+            // Not NULL, and over, as the header says.
+            drop(Box::from_raw(stage));
+            Ok(report)
         })
     };
-    if result.is_ok() {
-        // SAFETY: not NULL, or there were no success; it is over, as the header says.
-        drop(unsafe { Box::from_raw(stage) });
-    }
     status(result)
 }
 

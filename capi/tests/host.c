@@ -333,6 +333,39 @@ static void cancel_from_another_thread(void)
         CHECK(equal(src, 0, dst, 0, (uint64_t)n));
 }
 
+static int finished;
+
+/* Whose end was asked for already. */
+static void *called_when_cancelled(void *unused)
+{
+    struct xtent_report report = XTENT_REPORT_INIT;
+    int src = file(1 * MIB, 1), dst = file(1 * MIB, 2), dir = new_directory();
+    struct xtent_stage *stage;
+
+    (void)unused;
+    CHECK_INT(pthread_cancel(pthread_self()), 0);
+    CHECK_INT(xtent_copy_range(src, 0, dst, 0, 64 * KIB, NULL, &report), 64 * KIB);
+    xtent_clone_range(src, 0, dst, 0, XTENT_TO_END, NULL, &report);
+    CHECK_INT(xtent_copy_file(src, "", dir, "file", NULL, &report), 0);
+    CHECK(xtent_stage_open(dir, "staged", NULL, &stage, &report) >= 0);
+    CHECK_INT(xtent_stage_publish(stage, &report), 0);
+    CHECK(xtent_stage_open(dir, "discarded", NULL, &stage, &report) >= 0);
+    xtent_stage_discard(stage);
+    finished = 1;
+    pthread_testcancel();
+    return NULL;
+}
+
+static void a_thread_that_is_cancelled(void)
+{
+    pthread_t thread;
+    void *end;
+
+    CHECK_INT(pthread_create(&thread, NULL, called_when_cancelled, NULL), 0);
+    CHECK_INT(pthread_join(thread, &end), 0);
+    CHECK(finished && end == PTHREAD_CANCELED);
+}
+
 enum { THREADS = 8, ROUNDS = 20 };
 
 static int shared_src;
@@ -563,6 +596,7 @@ static const struct test tests[] = {
     {"file-size-limit-of-own-files", file_size_limit_of_own_files},
     {"cancel-from-a-signal-handler", cancel_from_a_signal_handler},
     {"cancel-from-another-thread", cancel_from_another_thread},
+    {"a-thread-that-is-cancelled", a_thread_that_is_cancelled},
     {"threads", threads},
     {"after-fork", after_fork},
     {"fork-among-threads", fork_among_threads},

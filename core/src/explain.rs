@@ -58,6 +58,9 @@ fn clone_geometry(src: &Facts, dst: &Facts, range: Pair) -> Reason {
     }
     // The kernel's own reading of "to the end".
     let range = if range.len == TO_END { range.within(src_size) } else { range };
+    if range.len == 0 {
+        return never_share(src, dst).unwrap_or(Reason::Unknown);
+    }
     let block = dst.filesystem.map_or(1, |fs| fs.block);
     if !range.src.is_multiple_of(block) || !range.dst.is_multiple_of(block) {
         return Reason::Misaligned;

@@ -45,8 +45,8 @@ pub struct Report {
 pub enum Destination {
     /// As it was; nothing was changed.
     Untouched,
-    /// As it was again: bytes, holes and size, and the modification time where the caller owns the file.
-    /// Space that was preallocated and never written is a hole now.
+    /// As it was again: bytes, holes and size, and the modification time where the caller owns the file, but
+    /// never `st_ctime`. Space that was preallocated and never written is a hole now.
     Restored,
     /// From `from` up to `to` it may be other than it was, and its size too; outside it is as it was. Where
     /// nothing was kept, these bytes are the source's. `to` is `u64::MAX` where that is not known.

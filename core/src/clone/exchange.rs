@@ -36,11 +36,16 @@ impl Staged {
         scratch::lies_like(file.as_fd(), dst);
         let to_end = range.len == TO_END;
         let len = if to_end { 0 } else { range.len };
-        sys::clone::clone_range(src, range.src, file.as_fd(), range.dst, len)?;
+        let staged = Staged { file, range };
+        if let Err(errno) = sys::clone::clone_range(src, range.src, staged.file.as_fd(), range.dst, len) {
+            // A beginning of it may be there, and another way needs the room.
+            staged.discard();
+            return Err(errno);
+        }
         // Where the kernel saw the end of the source.
-        let size = sys::stat::fstat(file.as_fd())?.st_size as u64;
+        let size = sys::stat::fstat(staged.file.as_fd())?.st_size as u64;
         let len = if to_end { size.saturating_sub(range.dst) } else { range.len };
-        Ok(Staged { file, range: Pair { len, ..range } })
+        Ok(Staged { range: Pair { len, ..range }, ..staged })
     }
 
     /// The range as it was staged.

@@ -33,8 +33,8 @@ use way::Way;
 /// range passes its end, and never shrinks. [`TO_END`](crate::TO_END) is the rest of the source.
 /// Writers to the source wait meanwhile: the clone is one consistent cut. It never copies instead.
 ///
-/// Signals wait until it is done, except those that the calling thread causes itself; neither can it be
-/// cancelled. It updates the destination's modification time.
+/// From the first change of the destination to the last, signals wait, except those that the calling thread
+/// causes itself; neither can it be cancelled. It updates the destination's modification time.
 ///
 /// # The whole range or nothing
 ///
@@ -209,17 +209,14 @@ impl Job<'_> {
             return Ok(report(amount.cloned(), Protection::None));
         };
         signals.take_sigxfsz();
-        let destination = if way::is_refusal(errno.0) { Destination::Untouched } else { self.how_far(errno) };
+        let destination = if self.was_refused(errno) { Destination::Untouched } else { self.how_far() };
         Err(Failed { destination, ..Failed::before_anything(errno, None) })
     }
 
     /// What the kernel left of a clone of which nothing was kept. The maps tell: it goes through the range
     /// from its beginning to its end.
-    fn how_far(&self, errno: Errno) -> Destination {
+    fn how_far(&self) -> Destination {
         let Pair { src: src_off, dst: from, .. } = self.range;
-        if errno.0 == libc::EINVAL && self.why(errno) != Reason::Unknown {
-            return Destination::Untouched;
-        }
         let map = |fd, offset: u64| {
             let end = offset.saturating_add(self.range.len).min(size(fd)?);
             Extents::new(fd, offset, end, Sync::Yes).collect::<sys::Result<Vec<Extent>>>()
@@ -241,7 +238,11 @@ impl Job<'_> {
             return Ok(report(amount.cloned(), Protection::Size));
         };
         signals.take_sigxfsz();
-        let destination = before.restore_size(self.dst, self.range.dst);
+        let destination = if self.was_refused(errno) {
+            Destination::Untouched
+        } else {
+            before.restore_size(self.dst, self.range.dst)
+        };
         let protection = Protection::Size;
         Err(Failed { destination, protection, ..Failed::before_anything(errno, None) })
     }
@@ -276,8 +277,9 @@ impl Job<'_> {
             let range = self.range.within(source);
             let span = Span { from: self.range.dst, to: before.size.min(range.dst_end()) };
             if span.from >= span.to {
-                // To the end, from the end of the source: nothing happens.
-                return self.bare();
+                // To the end, from the end of the source or behind it. The kernel would look at that end once more,
+                // and clone without anything kept what came to be there meanwhile.
+                return self.refusal().map_or_else(|| Ok(report(0, Protection::None)), Err);
             }
             let undo = match self.keep(span, before, options) {
                 Ok(undo) => undo,
@@ -289,8 +291,10 @@ impl Job<'_> {
             let inside = self.range.len == TO_END && range.dst_end() < before.size;
             let len = if inside { range.len } else { self.range.len };
             match self.asked(undo, len, options) {
-                Err(Failed { errno: Errno(libc::EINVAL), .. })
-                    if len != self.range.len
+                // What it changed and could not put back must not be kept as the old bytes.
+                Err(Failed { errno: Errno(libc::EINVAL), destination, .. })
+                    if !matches!(destination, Destination::Changed { .. })
+                        && len != self.range.len
                         && looks < LOOKS
                         && size(self.src).is_ok_and(|now| now != source) => {}
                 tried => return tried,
@@ -306,7 +310,8 @@ impl Job<'_> {
             let reserved = Report { undo_reserve: reserve, ..report(amount.cloned(), Protection::Undo) };
             return Ok(reserved);
         };
-        let destination = undo.restore(self.dst);
+        let destination =
+            if self.was_refused(errno) { Destination::Untouched } else { undo.restore(self.dst) };
         if matches!(destination, Destination::Changed { .. })
             && let Some(place) = &mut options.keep_undo
         {
@@ -365,6 +370,12 @@ impl Job<'_> {
     /// A way cannot be gone. Where no clone could be made anyhow, that is what the caller is told.
     fn impossible(&self, errno: Errno, reason: Reason) -> Failed {
         self.refusal().unwrap_or_else(|| Failed::before_anything(errno, Some(reason)))
+    }
+
+    /// Whether the kernel refused before it changed anything. Then nothing is put back: what is other than before was
+    /// written by others.
+    fn was_refused(&self, errno: Errno) -> bool {
+        way::is_refusal(errno.0) || errno.0 == libc::EINVAL && self.why(errno) != Reason::Unknown
     }
 
     fn why(&self, errno: Errno) -> Reason {

@@ -44,19 +44,30 @@ pub(super) struct Reserve {
 impl Reserve {
     pub(super) fn take(file: OwnedFd, plan: Plan) -> sys::Result<Reserve> {
         let mut reserve = Reserve { file, attributes: 0, bytes: 0 };
-        if plan.space > 0 && had(sys::fallocate::reserve(reserve.file.as_fd(), 0, plan.space))? {
-            reserve.bytes += plan.space;
+        match reserve.all(plan) {
+            Ok(()) => Ok(reserve),
+            Err(errno) => {
+                // A part of it is of no use here, but to others.
+                reserve.release();
+                Err(errno)
+            }
+        }
+    }
+
+    fn all(&mut self, plan: Plan) -> sys::Result<()> {
+        if plan.space > 0 && had(sys::fallocate::reserve(self.file.as_fd(), 0, plan.space))? {
+            self.bytes += plan.space;
         }
         if plan.attributes > 0 {
             let value = [0x58; ATTRIBUTE[0]];
-            match reserve.fill(plan.attributes, &value) {
-                Err(Errno(libc::ENOSPC)) if reserve.attributes == 0 => {
-                    reserve.fill(plan.attributes, &value[..ATTRIBUTE[1]])?;
+            match self.fill(plan.attributes, &value) {
+                Err(Errno(libc::ENOSPC)) if self.attributes == 0 => {
+                    self.fill(plan.attributes, &value[..ATTRIBUTE[1]])?;
                 }
                 result => result?,
             }
         }
-        Ok(reserve)
+        Ok(())
     }
 
     fn fill(&mut self, bytes: u64, value: &[u8]) -> sys::Result<()> {

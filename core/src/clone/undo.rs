@@ -83,9 +83,16 @@ impl Undo {
         (file, spare): (OwnedFd, OwnedFd),
     ) -> sys::Result<Undo> {
         scratch::lies_like(file.as_fd(), dst);
-        sys::clone::clone_range(dst, span.from, file.as_fd(), span.from, span.len())?;
-        let reserve = Reserve::take(spare, reserve::plan(kind))?;
-        Ok(Undo { file, span, before, block, reserve })
+        let kept = sys::clone::clone_range(dst, span.from, file.as_fd(), span.from, span.len())
+            .and_then(|()| Reserve::take(spare, reserve::plan(kind)));
+        match kept {
+            Ok(reserve) => Ok(Undo { file, span, before, block, reserve }),
+            Err(errno) => {
+                // A clone that goes on without needs the room.
+                sys::truncate::set_size(file.as_fd(), 0).ok();
+                Err(errno)
+            }
+        }
     }
 
     /// How much room the way back has.

@@ -41,7 +41,8 @@ pub(super) fn other_way(why: Option<Reason>) -> bool {
 }
 
 /// Whether the kernel refuses with `errno` before it changes anything. EINVAL is not among them: before
-/// Linux 6.13 (and 6.6.67) XFS also used it for a clone that ended half-way.
+/// Linux 6.13 (and 6.6.67) XFS also used it for a clone that ended half-way. Nor is EROFS, with which btrfs also
+/// ends what it was doing when it meets an error of the disk.
 pub(super) fn is_refusal(errno: i32) -> bool {
     matches!(
         errno,
@@ -53,7 +54,6 @@ pub(super) fn is_refusal(errno: i32) -> bool {
             | libc::ENOSYS
             | libc::EPERM
             | libc::EACCES
-            | libc::EROFS
             | libc::ETXTBSY
             | libc::EOVERFLOW
             | libc::EFBIG
@@ -99,7 +99,9 @@ mod tests {
 
     #[test]
     fn what_may_have_changed_something_is_no_refusal() {
-        for errno in [libc::ENOSPC, libc::EDQUOT, libc::EIO, libc::ENOMEM, libc::EINTR, libc::EINVAL] {
+        for errno in
+            [libc::ENOSPC, libc::EDQUOT, libc::EIO, libc::ENOMEM, libc::EINTR, libc::EINVAL, libc::EROFS]
+        {
             assert!(!is_refusal(errno), "{errno}");
         }
         for errno in [libc::EXDEV, libc::EOPNOTSUPP, libc::EBADF, libc::EPERM, libc::ETXTBSY, libc::EFBIG] {

@@ -172,7 +172,9 @@ class Destination(enum.Enum):
     UNTOUCHED = "untouched"
     """As it was; nothing was changed."""
     RESTORED = "restored"
-    """As it was again: bytes, holes, size, and the modification time where the caller owns the file."""
+    """As it was again: bytes, holes, size, and the modification time where the caller owns the file, but never
+    st_ctime. Space that was preallocated and never written is a hole now.
+    """
     CHANGED = "changed"
     """From changed_from up to changed_to it may be other than it was; outside it is as it was."""
 

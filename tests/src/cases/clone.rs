@@ -66,6 +66,14 @@ fn shares() -> Vec<Case> {
         .on(SHARING, cloned(8 * K)),
         two_files("to the end, from the end", TO_NOTHING, clone("src", 64 * K, "dst", 0, TO_END))
             .on(SHARING, nothing()),
+        files(
+            "to the end, from a ragged end",
+            TO_NOTHING,
+            data(1, 5000),
+            data(2, 64 * K),
+            clone("src", 5000, "dst", 100, TO_END),
+        )
+        .on(SHARING, nothing()),
         files("an empty source", TO_NOTHING, empty(), data(2, 64 * K), clone("src", 0, "dst", 0, TO_END))
             .on(SHARING, nothing()),
         files(

@@ -4,6 +4,9 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::time::SystemTime;
+
+use crate::kernel;
 
 pub(crate) const BLOCK: u64 = 4096;
 
@@ -18,7 +21,7 @@ pub(crate) fn block(seed: u64, index: u64) -> [u8; BLOCK as usize] {
 }
 
 /// Which blocks of a file hold data.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Shape {
     /// All of them, in few extents.
     Whole,
@@ -58,6 +61,25 @@ pub(crate) fn read(file: &File) -> io::Result<Vec<u8>> {
     let mut bytes = vec![0; file.metadata()?.len() as usize];
     file.read_exact_at(&mut bytes, 0)?;
     Ok(bytes)
+}
+
+/// What a failed clone must leave as it was beside the bytes: where there is data and no hole, and when the file was
+/// changed last.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Look {
+    data: Vec<(i64, i64)>,
+    modified: SystemTime,
+}
+
+impl Look {
+    pub(crate) fn at(file: &File) -> io::Result<Look> {
+        let (mut data, mut end) = (Vec::new(), 0);
+        while let Some(begin) = kernel::seek(file, end, libc::SEEK_DATA)? {
+            end = kernel::seek(file, begin, libc::SEEK_HOLE)?.expect("data ends with the file at last");
+            data.push((begin, end));
+        }
+        Ok(Look { data, modified: file.metadata()?.modified()? })
+    }
 }
 
 /// What the destination is when the whole of `src` was cloned to its beginning.

@@ -7,9 +7,9 @@ use std::os::fd::AsFd;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use xtent::{CloneOptions, Destination, clone_range};
+use xtent::{CloneOptions, Destination, Undo, clone_range};
 
-use crate::files::{self, BLOCK, Shape};
+use crate::files::{self, BLOCK, Look, Shape};
 use crate::image::{Image, Kind, Result, workshop};
 use crate::kernel;
 use crate::random::Random;
@@ -49,22 +49,23 @@ impl Old {
     }
 }
 
-/// How full the disk is, or how far used the quota.
+/// How full the disk is, or how far used the quota: any number of blocks below a bound, each as often as the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Level {
-    /// Anywhere in its last tenth.
     LastTenth,
-    /// In the last few blocks, where clones come half-way: less is left than what the clone itself adds, at most.
+    LastHundredth,
+    /// The last few blocks, where clones come half-way: less is left than what the clone itself adds, at most.
     LastBlocks,
 }
 
 impl Level {
-    const ALL: [Level; 2] = [Level::LastTenth, Level::LastBlocks];
+    const ALL: [Level; 3] = [Level::LastTenth, Level::LastHundredth, Level::LastBlocks];
 
     /// The same for every destination, so that no kind of them has it easier.
     fn blocks(self, kind: Kind, extents: u64) -> u64 {
         match (self, kind) {
-            (Level::LastTenth, _) => LAST_TENTH / BLOCK,
+            (Level::LastTenth, _) => DISK_MIB * MIB / BLOCK / 10,
+            (Level::LastHundredth, _) => DISK_MIB * MIB / BLOCK / 100,
             // Every extent is charged, as far as the limited subvolume did not have it.
             (Level::LastBlocks, Kind::BtrfsQuota) => extents * 5 / 4,
             // An extent takes up to 24 bytes of trees, on btrfs more; and a few blocks are needed at each step.
@@ -78,6 +79,7 @@ impl fmt::Display for Level {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Level::LastTenth => "last tenth",
+            Level::LastHundredth => "last hundredth",
             Level::LastBlocks => "last blocks",
         })
     }
@@ -89,8 +91,9 @@ struct Case {
     seed: u64,
     kind: Kind,
     old: Old,
-    /// Of the source, which is combed.
+    /// Of the source, if it is combed; else so many blocks of each second one.
     extents: u64,
+    source: Shape,
     /// The destination's size.
     old_size: u64,
     level: Level,
@@ -113,23 +116,17 @@ impl Case {
         };
         let level = random.one_of(&Level::ALL);
         let free = random.below(level.blocks(kind, extents)) * BLOCK;
-        Case { seed, kind, old, extents, old_size, level, free }
+        // One extent over many is taken apart too.
+        let source = random.one_of(&[Shape::Combed, Shape::Combed, Shape::Combed, Shape::Whole]);
+        Case { seed, kind, old, extents, source, old_size, level, free }
     }
 }
 
 const MIB: u64 = 1 << 20;
-/// Of a disk, whose size is 320 MiB: XFS wants 300.
-const LAST_TENTH: u64 = DISK_MIB / 10 * MIB;
+/// XFS wants 300.
 const DISK_MIB: u64 = 320;
 
 const EXTENTS: [u64; 3] = [1500, 3000, 6000];
-
-/// How a clone of a case ended.
-enum End {
-    Whole,
-    /// What the destination was left as.
-    Failed(Option<Destination>),
-}
 
 #[derive(Default)]
 struct Counts {
@@ -140,6 +137,8 @@ struct Counts {
     ours_whole: u64,
     /// Where the bare one succeeded too.
     both_whole: u64,
+    /// Of the other ones where it did, with `undo = best`.
+    best_whole: u64,
     untouched: u64,
     restored: u64,
     changed: u64,
@@ -149,14 +148,15 @@ impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} cases; bare ioctl: {} whole, {} prefix left, {} untouched; xtent: {} whole ({} of the bare ones), \
-             {} untouched, {} restored, {} changed",
+            "{} cases; bare ioctl: {} whole, {} prefix left, {} untouched; xtent: {} whole ({} of the bare ones, and \
+             {} more with undo = best), {} untouched, {} restored, {} changed",
             self.cases,
             self.bare_whole,
             self.bare_prefix,
             self.bare_untouched,
             self.ours_whole,
             self.both_whole,
+            self.best_whole,
             self.untouched,
             self.restored,
             self.changed
@@ -167,18 +167,20 @@ impl fmt::Display for Counts {
 /// A small filesystem with a source for each number of extents.
 struct Disk {
     image: Image,
-    sources: BTreeMap<u64, (File, Vec<u8>)>,
+    sources: BTreeMap<(u64, Shape), Source>,
 }
+
+type Source = (File, Vec<u8>);
 
 impl Disk {
     fn make(kind: Kind, workshop: &Path) -> Result<Disk> {
         let image = Image::make(kind, workshop, kind.name(), DISK_MIB)?;
         let mut sources = BTreeMap::new();
-        for extents in EXTENTS {
-            let bytes = files::bytes(1, Shape::Combed, extents * 2 * BLOCK);
+        for (extents, shape) in EXTENTS.into_iter().flat_map(|n| [(n, Shape::Combed), (n, Shape::Whole)]) {
+            let bytes = files::bytes(1, shape, extents * 2 * BLOCK);
             // Beside the subvolume with the limit, which is charged for what it did not have.
-            let file = files::make(&image.root().join(format!("src-{extents}")), Shape::Combed, &bytes)?;
-            sources.insert(extents, (file, bytes));
+            let file = files::make(&image.root().join(format!("src-{extents}-{shape:?}")), shape, &bytes)?;
+            sources.insert((extents, shape), (file, bytes));
         }
         Ok(Disk { image, sources })
     }
@@ -188,7 +190,9 @@ pub(crate) fn storm(arguments: &Arguments, eater: Eater) -> Outcome {
     let workshop = workshop()?;
     let mut verdict = Verdict::default();
     let cases = arguments.cases.unwrap_or(100);
-    let (mut prefixes, mut tenth) = (0, Counts::default());
+    let mut prefixes = 0;
+    // On XFS: what the bare ioctl made, and what xtent made of that.
+    let mut made = Level::ALL.map(|_| (0, 0));
     for kind in Kind::ALL.into_iter().filter(|kind| arguments.wants(kind.name())) {
         let disk = Disk::make(kind, workshop.path())?;
         let mut counts = Level::ALL.map(|_| Counts::default());
@@ -197,7 +201,7 @@ pub(crate) fn storm(arguments: &Arguments, eater: Eater) -> Outcome {
             one(&disk, &case, eater, &mut counts[case.level as usize], &mut verdict)
                 .map_err(|error| format!("seed {}, {case:?}: {error}", case.seed))?;
         }
-        for (level, counts) in Level::ALL.iter().zip(&counts) {
+        for ((level, counts), (bare, both)) in Level::ALL.iter().zip(&counts).zip(&mut made) {
             println!("{:<13} {level}: {counts}", kind.name());
             prefixes += counts.bare_prefix;
             if kind.is_xfs() && eater == Eater::Absent {
@@ -205,20 +209,19 @@ pub(crate) fn storm(arguments: &Arguments, eater: Eater) -> Outcome {
                     format!("{}: {} destinations stayed changed", kind.name(), counts.changed)
                 });
             }
-        }
-        if kind.is_xfs() {
-            tenth.bare_whole += counts[Level::LastTenth as usize].bare_whole;
-            tenth.both_whole += counts[Level::LastTenth as usize].both_whole;
+            if kind.is_xfs() {
+                *bare += counts.bare_whole;
+                *both += counts.both_whole;
+            }
         }
     }
-    println!(
-        "the bare ioctl left {prefixes} prefixes; xtent made {} of its {} clones in the last tenth of an XFS",
-        tenth.both_whole, tenth.bare_whole
-    );
+    println!("the bare ioctl left {prefixes} prefixes");
     verdict.void_unless(prefixes >= 50, || format!("only {prefixes} prefixes in the control"));
-    verdict.void_unless(eater == Eater::Present || tenth.both_whole * 100 >= tenth.bare_whole * 95, || {
-        format!("{} of {} succeeded in the last tenth", tenth.both_whole, tenth.bare_whole)
-    });
+    for (level, (bare, both)) in Level::ALL.iter().zip(made) {
+        println!("XFS, {level}: xtent made {both} of the {bare} clones that the bare ioctl made");
+        let enough = both * 100 >= bare * 95 || *level == Level::LastBlocks || eater == Eater::Present;
+        verdict.void_unless(enough, || format!("{both} of {bare} succeeded in the {level}"));
+    }
     Ok(verdict)
 }
 
@@ -236,8 +239,8 @@ pub(crate) fn least(arguments: &Arguments) -> Outcome {
                     let (mut low, mut high) = (0, 8 * level.blocks(kind, extents));
                     while low < high {
                         let blocks = (low + high) / 2;
-                        let case =
-                            Case { seed: 0, kind, old, extents, old_size, level, free: blocks * BLOCK };
+                        let (source, free) = (Shape::Combed, blocks * BLOCK);
+                        let case = Case { seed: 0, kind, old, extents, source, old_size, level, free };
                         if succeeds(&disk, &case, ours)? { high = blocks } else { low = blocks + 1 }
                     }
                     Ok(low)
@@ -258,7 +261,7 @@ pub(crate) fn least(arguments: &Arguments) -> Outcome {
 }
 
 fn succeeds(disk: &Disk, case: &Case, ours: bool) -> Result<bool> {
-    let (src, new) = &disk.sources[&case.extents];
+    let (src, new) = &disk.sources[&(case.extents, case.source)];
     let old = files::bytes(2, case.old.shape(), case.old_size);
     staged(&disk.image, case, &old, Eater::Absent, |dst| {
         Ok(if ours {
@@ -269,80 +272,70 @@ fn succeeds(disk: &Disk, case: &Case, ours: bool) -> Result<bool> {
     })
 }
 
-fn one(
-    Disk { image, sources }: &Disk,
-    case: &Case,
-    eater: Eater,
-    counts: &mut Counts,
-    verdict: &mut Verdict,
-) -> Result<()> {
-    counts.cases += 1;
-    let (src, new) = &sources[&case.extents];
+/// The case with the bare ioctl and with xtent. Where these do not end alike, also what its other choices make of it.
+fn one(disk: &Disk, case: &Case, eater: Eater, counts: &mut Counts, verdict: &mut Verdict) -> Result<()> {
+    let (src, new) = &disk.sources[&(case.extents, case.source)];
     let old = files::bytes(2, case.old.shape(), case.old_size);
-    let bare = staged(image, case, &old, eater, |dst| {
+    let both = files::overlaid(&old, new);
+    let mut ours = |undo| {
+        staged(&disk.image, case, &old, eater, |dst| {
+            let look = Look::at(dst)?;
+            let options = CloneOptions::new().undo(undo);
+            let done = clone_range(src.as_fd(), 0, dst.as_fd(), 0, new.len() as u64, options);
+            let now = files::read(dst)?;
+            let Err(error) = done else {
+                verdict.must(now == both, || format!("called whole and is not: {undo:?} {case:?}"));
+                return Ok(None);
+            };
+            let word = error.report.destination.ok_or("an error without a word")?;
+            let mut is_true = truly(word, &old, &now);
+            if !matches!(word, Destination::Changed { .. }) {
+                is_true &= Look::at(dst)? == look;
+            }
+            verdict.must(is_true, || format!("{word:?} is not true: {undo:?} {case:?} {error}"));
+            Ok(Some(word))
+        })
+    };
+    counts.cases += 1;
+    let found = ours(Undo::Auto)?;
+    let bare = staged(&disk.image, case, &old, eater, |dst| {
         let done = kernel::bare_clone(src, dst, 0);
-        let now = files::read(dst)?;
-        Ok(match done {
-            Ok(()) => {
-                verdict.must(now == files::overlaid(&old, new), || format!("the control lied: {case:?}"));
-                End::Whole
-            }
-            Err(_) if now == old => End::Failed(Some(Destination::Untouched)),
-            Err(_) => End::Failed(None),
-        })
+        Ok((done.is_ok(), files::read(dst)?))
     })?;
-    match bare {
-        End::Whole => counts.bare_whole += 1,
-        End::Failed(Some(_)) => counts.bare_untouched += 1,
-        End::Failed(None) => counts.bare_prefix += 1,
+    match &bare {
+        (true, _) => counts.bare_whole += 1,
+        (false, now) if *now == old => counts.bare_untouched += 1,
+        (false, _) => counts.bare_prefix += 1,
     }
-    let ours = staged(image, case, &old, eater, |dst| {
-        let done = clone_range(src.as_fd(), 0, dst.as_fd(), 0, new.len() as u64, CloneOptions::new());
-        let now = files::read(dst)?;
-        Ok(match done {
-            Ok(_) => {
-                verdict
-                    .must(now == files::overlaid(&old, new), || format!("called whole and is not: {case:?}"));
-                End::Whole
-            }
-            Err(error) => {
-                let word = error.report.destination;
-                verdict.must(truly(word, &old, &now), || format!("{word:?} is not true: {case:?} {error}"));
-                if matches!(word, Some(Destination::Changed { .. })) {
-                    println!("changed: {word:?} {case:?} {error} {:?}", error.report);
-                }
-                End::Failed(word)
-            }
-        })
-    })?;
-    match ours {
-        End::Whole => {
+    match found {
+        None => {
             counts.ours_whole += 1;
-            counts.both_whole += u64::from(matches!(bare, End::Whole));
+            counts.both_whole += u64::from(bare.0);
         }
-        End::Failed(Some(Destination::Untouched)) => counts.untouched += 1,
-        End::Failed(Some(Destination::Restored)) => counts.restored += 1,
-        End::Failed(_) => counts.changed += 1,
+        Some(Destination::Untouched) => counts.untouched += 1,
+        Some(Destination::Restored) => counts.restored += 1,
+        Some(word) => {
+            println!("changed: {word:?} {case:?}");
+            counts.changed += 1;
+        }
     }
+    if bare.0 && found.is_some() {
+        counts.best_whole += u64::from(ours(Undo::Best)?.is_none());
+    }
+    if !bare.0 {
+        // Of this the word must be true as well.
+        ours(Undo::Off)?;
+    }
+    verdict.must(!bare.0 || bare.1 == both, || format!("the control lied: {case:?}"));
     Ok(())
 }
 
 /// Whether a destination that was `old` and is `now` is what the report says.
-fn truly(word: Option<Destination>, old: &[u8], now: &[u8]) -> bool {
-    match word {
-        None => false,
-        Some(Destination::Untouched | Destination::Restored) => old == now,
-        Some(Destination::Changed { from, to }) => {
-            let same = |range: std::ops::Range<usize>| {
-                let of = |bytes: &'_ [u8]| bytes.get(range.clone()).map(<[u8]>::to_vec);
-                of(old) == of(now)
-            };
-            let (from, to) = (from as usize, to as usize);
-            old != now
-                && same(0..from)
-                && (to >= old.len().min(now.len()) || same(to..old.len().min(now.len())))
-        }
-    }
+fn truly(word: Destination, old: &[u8], now: &[u8]) -> bool {
+    let Destination::Changed { from, to } = word else { return old == now };
+    let same = |range: std::ops::Range<usize>| old.get(range.clone()) == now.get(range);
+    let (from, to, shorter) = (from as usize, to as usize, old.len().min(now.len()));
+    old != now && same(0..from) && (to >= shorter || same(to..shorter))
 }
 
 /// Sets the case, does something with its destination, and clears it away.

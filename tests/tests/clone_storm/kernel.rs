@@ -22,6 +22,18 @@ pub(crate) fn allocate(file: &File, offset: u64, len: u64) -> io::Result<()> {
     check(unsafe { libc::fallocate64(file.as_raw_fd(), 0, offset as i64, len as i64) })
 }
 
+/// Where data (`SEEK_DATA`) or a hole (`SEEK_HOLE`) comes next; `None` behind the last data.
+pub(crate) fn seek(file: &File, from: i64, whence: libc::c_int) -> io::Result<Option<i64>> {
+    // SAFETY: numbers only. Nobody uses the file's position.
+    match unsafe { libc::lseek64(file.as_raw_fd(), from, whence) } {
+        -1 => match io::Error::last_os_error() {
+            error if error.raw_os_error() == Some(libc::ENXIO) => Ok(None),
+            error => Err(error),
+        },
+        offset => Ok(Some(offset)),
+    }
+}
+
 pub(crate) fn sync_filesystem(file: &File) -> io::Result<()> {
     // SAFETY: a number only.
     check(unsafe { libc::syncfs(file.as_raw_fd()) })
