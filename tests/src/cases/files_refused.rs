@@ -17,7 +17,7 @@ fn each(make: impl Fn(fn(&str, &str) -> Call) -> Case) -> Vec<Case> {
 }
 
 pub(super) fn cases() -> Vec<Case> {
-    [names(), sources(), limits(), cancelled()].concat()
+    [names(), sources(), read_only(), limits(), cancelled()].concat()
 }
 
 fn names() -> Vec<Case> {
@@ -77,6 +77,19 @@ fn sources() -> Vec<Case> {
         }));
     }
     cases
+}
+
+fn read_only() -> Vec<Case> {
+    each(|verb| {
+        case(
+            "file refused: a read-only mount",
+            "kernel-facts 1: dst open rw on ro mount: open: EROFS",
+            verb("src", "bound/dst"),
+        )
+        .bind("bound", "real", true)
+        .file("src", data(1, 64 * K))
+        .on(ALL, refused(EROFS, Reason::ReadOnly))
+    })
 }
 
 fn limits() -> Vec<Case> {
