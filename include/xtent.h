@@ -1855,6 +1855,7 @@ int64_t xtent_extents(int fd, uint64_t off, uint64_t len, struct xtent_extent *o
  *
  *   EXDEV       the files are on two filesystems, or on an overlay and the filesystem under it, where
  *               addresses cannot be compared
+ *   EOPNOTSUPP  also on SMB, whose maps have no addresses
  *   EINVAL, EBADF, EISDIR, EOPNOTSUPP, EIO
  *               as xtent_extents
  *

@@ -96,6 +96,7 @@ pub unsafe extern "C" fn xtent_extents(
 ///
 ///   EXDEV       the files are on two filesystems, or on an overlay and the filesystem under it, where
 ///               addresses cannot be compared
+///   EOPNOTSUPP  also on SMB, whose maps have no addresses
 ///   EINVAL, EBADF, EISDIR, EOPNOTSUPP, EIO
 ///               as xtent_extents
 ///

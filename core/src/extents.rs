@@ -4,7 +4,7 @@ use std::os::fd::BorrowedFd;
 
 use crate::error::{Error, Operation, Result};
 use crate::explain;
-use crate::facts::Facts;
+use crate::facts::{Facts, Kind};
 use crate::range::TO_END;
 use crate::sys::{self, fiemap};
 
@@ -51,6 +51,10 @@ impl Extent {
             length: self.end().min(end) - from,
             flags: self.flags,
         }
+    }
+
+    fn without_place(self) -> Extent {
+        Extent { physical: 0, flags: ExtentFlags(self.flags.0 | ExtentFlags::UNKNOWN.0), ..self }
     }
 
     /// Whether its physical address says where its bytes are.
@@ -127,7 +131,7 @@ pub fn extents(fd: BorrowedFd<'_>, offset: u64, len: u64) -> Result<Vec<Extent>>
 /// # Errors
 ///
 /// As [`extents()`]; `EXDEV` where the addresses cannot be compared: different filesystems, or an overlay
-/// and the filesystem under it.
+/// and the filesystem under it. `EOPNOTSUPP` also where there are maps without addresses (SMB).
 pub fn shared_bytes(a: BorrowedFd<'_>, b: BorrowedFd<'_>) -> Result<u64> {
     let told = |e: Error| e.told_by(Operation::SharedBytes);
     let of_a = extents(a, 0, TO_END).map_err(told)?;
@@ -137,6 +141,9 @@ pub fn shared_bytes(a: BorrowedFd<'_>, b: BorrowedFd<'_>) -> Result<u64> {
     ours.seen().and(theirs.seen()).map_err(|errno| fail(errno.0, explain::unseen(errno)))?;
     if !ours.same_filesystem(&theirs, a, b) {
         return Err(fail(libc::EXDEV, crate::Reason::DifferentFilesystem));
+    }
+    if ours.kind() == Kind::Network {
+        return Err(fail(libc::EOPNOTSUPP, crate::Reason::FilesystemCannot));
     }
     Ok(intersection(places(&of_a), places(&of_b)))
 }
@@ -269,6 +276,8 @@ pub(crate) struct Extents<'fd> {
     at: u64,
     end: u64,
     batch: std::vec::IntoIter<fiemap::RawExtent>,
+    /// The addresses of the batch are none.
+    placeless: bool,
     /// The next extent of the filesystem, not yet given out because a hole comes before it.
     next: Option<Extent>,
     /// The filesystem has no more extents in the range.
@@ -277,7 +286,8 @@ pub(crate) struct Extents<'fd> {
 
 impl<'fd> Extents<'fd> {
     pub(crate) fn new(fd: BorrowedFd<'fd>, offset: u64, end: u64, sync: Sync) -> Self {
-        Extents { fd, sync, at: offset, end, batch: Vec::new().into_iter(), next: None, exhausted: false }
+        let batch = Vec::new().into_iter();
+        Extents { fd, sync, at: offset, end, batch, placeless: false, next: None, exhausted: false }
     }
 
     /// The next extent that reaches behind `at`, `None` when the filesystem has no more.
@@ -289,6 +299,7 @@ impl<'fd> Extents<'fd> {
             return Ok(None);
         }
         let batch = fiemap::extents(self.fd, self.at, self.end - self.at, self.sync == Sync::Yes)?;
+        self.placeless = !batch.is_empty() && is_placeless(self.fd)?;
         self.exhausted = batch.len() < fiemap::BATCH;
         self.batch = batch.into_iter();
         Ok(self.take())
@@ -296,7 +307,9 @@ impl<'fd> Extents<'fd> {
 
     /// The next extent of the batch that lies in what is left of the range, cut to it.
     fn take(&mut self) -> Option<Extent> {
-        self.batch.by_ref().map(|raw| Extent::from(&raw)).find_map(|extent| {
+        let placeless = self.placeless;
+        let extent = |raw| if placeless { Extent::from(&raw).without_place() } else { Extent::from(&raw) };
+        self.batch.by_ref().map(extent).find_map(|extent| {
             let touches = extent.end() > self.at && extent.logical < self.end;
             touches.then(|| extent.clipped(self.at, self.end))
         })
@@ -317,6 +330,11 @@ impl<'fd> Extents<'fd> {
             }
         })
     }
+}
+
+/// A client of SMB has maps, in which each extent lies where it stands in the file: all files would share everything.
+fn is_placeless(fd: BorrowedFd<'_>) -> sys::Result<bool> {
+    Ok(Kind::of(sys::stat::fstatfs(fd)?.f_type as u32) == Kind::Network)
 }
 
 impl From<&fiemap::RawExtent> for Extent {

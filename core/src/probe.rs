@@ -76,7 +76,11 @@ pub fn probe(src: BorrowedFd<'_>, dst: BorrowedFd<'_>) -> Result<Capabilities> {
     let block =
         seen.map_err(|errno| Error::new(Operation::Probe, errno.0, explain::unseen(errno)))?.filesystem.block;
     let clone = clone(src, dst, &src_facts, &dst_facts);
-    let dedupe = dedupe(src, dst, &src_facts, &dst_facts);
+    let mut dedupe = dedupe(src, dst, &src_facts, &dst_facts);
+    // An overlay looks at the range before it asks what lies under it, which does both or neither.
+    if dst_facts.kind() == Kind::Overlay && clone.errno == libc::EOPNOTSUPP && dedupe == Ability::YES {
+        dedupe = clone;
+    }
     let works = clone.answer != Answer::No || dedupe.answer != Answer::No;
     let copy = match crate::copy::usable(src, dst) {
         Ok(_) => Ability::YES,

@@ -88,7 +88,7 @@ pub(crate) fn extents(
 /// inside metadata is never shared.
 ///
 /// Raises OSError as extents() does; and EXDEV where the addresses cannot be compared: two filesystems,
-/// or an overlay and the filesystem under it.
+/// or an overlay and the filesystem under it. EOPNOTSUPP also on SMB, whose maps have no addresses.
 #[pyfunction]
 pub(crate) fn shared_bytes(py: Python<'_>, a: Descriptor, b: Descriptor) -> PyResult<u64> {
     let found = py.detach(|| xtent::shared_bytes(a.as_fd(), b.as_fd()));

@@ -1185,5 +1185,5 @@ def shared_bytes(a: FileDescriptorLike, b: FileDescriptorLike) -> int:
     inside metadata is never shared.
 
     Raises OSError as extents() does; and EXDEV where the addresses cannot be compared: two filesystems,
-    or an overlay and the filesystem under it.
+    or an overlay and the filesystem under it. EOPNOTSUPP also on SMB, whose maps have no addresses.
     """
