@@ -338,7 +338,9 @@ def test_du(place: Place) -> None:
     assert [row[0] for row in rows] == [str(tree), str(other), "total"]
     assert [row[1:3] for row in rows] == [["2", str(4 * BLOCK + 8)]] * 2 + [["4", str(8 * BLOCK + 16)]]
     if place.can_share and place.type != "overlay":
-        assert [row[5] for row in rows] == [str(4 * BLOCK)] * 3
+        # The small file has a block too, but on btrfs.
+        shared = 4 * BLOCK + (0 if place.type == "btrfs" else 4096)
+        assert [row[5] for row in rows] == [str(shared)] * 3
     found = as_json("du", tree, other)
     assert isinstance(found["roots"], list) and found["roots"][0]["path"] == str(tree)
     piped("du", place.path, tree, status=1, said="a root lies in another one")
