@@ -94,14 +94,12 @@ pub fn clone_range(
         Ok(Some(block)) => return Err(fail(libc::EINVAL, Reason::Misaligned).aligned(block)),
         Err(errno) => return Err(fail(errno.0, explain::unseen(errno))),
     }
-    let job = Job { src, dst, range };
-    job.run(options).map_err(|failed| job.explained(failed))
+    Job { src, dst, range }.report(options)
 }
 
 /// The kernel's clone with nothing kept, for who takes what was done: `clone_or_copy`.
 pub(crate) fn clone_bare(src: BorrowedFd<'_>, dst: BorrowedFd<'_>, range: Pair) -> Result<Report> {
-    let job = Job { src, dst, range };
-    job.run(CloneOptions::new().undo(Undo::Off)).map_err(|failed| job.explained(failed))
+    Job { src, dst, range }.report(CloneOptions::new().undo(Undo::Off))
 }
 
 fn refused(errno: i32, reason: Reason) -> Error {
@@ -131,6 +129,19 @@ impl Span {
 /// So often is a source that grows meanwhile looked at again.
 const LOOKS: usize = 8;
 
+/// How many bytes were cloned, what stood by, and how much space was set aside for that.
+struct Done {
+    bytes: u64,
+    protection: Protection,
+    reserve: u64,
+}
+
+impl Done {
+    fn new(bytes: u64, protection: Protection) -> Done {
+        Done { bytes, protection, reserve: 0 }
+    }
+}
+
 /// Why it did not come about, and what the destination is now.
 struct Failed {
     errno: Errno,
@@ -155,7 +166,7 @@ impl From<Errno> for Failed {
     }
 }
 
-type Tried = std::result::Result<Report, Failed>;
+type Tried = std::result::Result<Done, Failed>;
 
 #[derive(Clone, Copy)]
 struct Job<'a> {
@@ -165,6 +176,15 @@ struct Job<'a> {
 }
 
 impl Job<'_> {
+    fn report(&self, options: CloneOptions<'_>) -> Result<Report> {
+        match self.run(options) {
+            Ok(Done { bytes, protection, reserve }) => {
+                Ok(Report { bytes_cloned: bytes, protection, undo_reserve: reserve, ..Report::default() })
+            }
+            Err(failed) => Err(self.explained(failed)),
+        }
+    }
+
     fn run(&self, mut options: CloneOptions<'_>) -> Tried {
         let stat = sys::stat::fstat(self.dst)?;
         if stat.st_mode & libc::S_IFMT != libc::S_IFREG {
@@ -206,7 +226,7 @@ impl Job<'_> {
         let amount = Amount::of(self.src, self.range)?;
         let signals = Deferred::new();
         let Err(errno) = self.ask(self.range.len) else {
-            return Ok(report(amount.cloned(), Protection::None));
+            return Ok(Done::new(amount.cloned(), Protection::None));
         };
         signals.take_sigxfsz();
         let destination = if self.was_refused(errno) { Destination::Untouched } else { self.how_far() };
@@ -235,7 +255,7 @@ impl Job<'_> {
         let amount = Amount::of(self.src, self.range)?;
         let signals = Deferred::new();
         let Err(errno) = self.ask(self.range.len) else {
-            return Ok(report(amount.cloned(), Protection::Size));
+            return Ok(Done::new(amount.cloned(), Protection::Size));
         };
         signals.take_sigxfsz();
         let destination = if self.was_refused(errno) {
@@ -265,7 +285,7 @@ impl Job<'_> {
             staged.discard();
             return Err(cannot(errno));
         }
-        Ok(report(staged.range().len, Protection::Exchange))
+        Ok(Done::new(staged.range().len, Protection::Exchange))
     }
 
     fn undoable(&self, before: Before, options: &mut CloneOptions<'_>) -> Tried {
@@ -307,8 +327,7 @@ impl Job<'_> {
         let reserve = undo.reserved();
         let _signals = Deferred::new();
         let Err(errno) = self.ask(len) else {
-            let reserved = Report { undo_reserve: reserve, ..report(amount.cloned(), Protection::Undo) };
-            return Ok(reserved);
+            return Ok(Done { bytes: amount.cloned(), protection: Protection::Undo, reserve });
         };
         let destination =
             if self.was_refused(errno) { Destination::Untouched } else { undo.restore(self.dst) };
@@ -445,10 +464,6 @@ impl Amount<'_> {
             }
         }
     }
-}
-
-fn report(bytes_cloned: u64, protection: Protection) -> Report {
-    Report { bytes_cloned, protection, ..Report::default() }
 }
 
 fn reason_or(errno: Errno, otherwise: Reason) -> Reason {
