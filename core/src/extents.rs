@@ -211,9 +211,9 @@ pub(crate) fn in_step<'e>(
     })
 }
 
-/// Where two lists of one range, of two files, may hold other bytes: `(from, to)`. Where both have the same
-/// blocks, or none, they cannot.
-pub(crate) fn pieces_that_may_differ(a: &[Extent], b: &[Extent]) -> Vec<(u64, u64)> {
+/// Where two lists of one range, of two files, may hold other bytes: `(from, to)`, and whether one has a hole there that
+/// the other has not. Where both have the same blocks, or none, they cannot.
+pub(crate) fn pieces_that_may_differ(a: &[Extent], b: &[Extent]) -> Vec<(u64, u64, bool)> {
     in_step(a, 0, b, 0)
         .filter(|(from, _, x, y)| {
             let encoded = x.flags.contains(ExtentFlags::ENCODED) || y.flags.contains(ExtentFlags::ENCODED);
@@ -222,7 +222,10 @@ pub(crate) fn pieces_that_may_differ(a: &[Extent], b: &[Extent]) -> Vec<(u64, u6
             let same = same && same_place(x, y, from - x.logical, from - y.logical);
             !(same || reads_as_zeros(x) && reads_as_zeros(y))
         })
-        .map(|(from, to, _, _)| (from, to))
+        .map(|(from, to, x, y)| {
+            let known = !(x.flags.contains(ExtentFlags::UNKNOWN) || y.flags.contains(ExtentFlags::UNKNOWN));
+            (from, to, known && reads_as_zeros(x) != reads_as_zeros(y))
+        })
         .collect()
 }
 
@@ -393,10 +396,10 @@ mod tests {
         assert_eq!(pieces_that_may_differ(&old, &old), []);
         assert_eq!(pieces_that_may_differ(&old, &[data(0, 1000, 40), unwritten, data(60, 2000, 40)]), []);
         let new = [data(0, 5000, 50), hole(50, 10), data(60, 2000, 40)];
-        assert_eq!(pieces_that_may_differ(&old, &new), [(0, 40), (40, 50)]);
+        assert_eq!(pieces_that_may_differ(&old, &new), [(0, 40, false), (40, 50, true)]);
         // The address of a compressed extent is that of its beginning, whichever part of it is meant.
         let encoded = [Extent { flags: ExtentFlags::ENCODED, ..data(0, 1000, 40) }];
-        assert_eq!(pieces_that_may_differ(&encoded, &encoded), [(0, 40)]);
+        assert_eq!(pieces_that_may_differ(&encoded, &encoded), [(0, 40, false)]);
     }
 
     #[test]

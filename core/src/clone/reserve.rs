@@ -8,10 +8,11 @@ use crate::facts::Kind;
 use crate::sys;
 use crate::sys::Errno;
 
-/// Blocks, for what grows in blocks: the trees of extents and reference counts of XFS. The way back needs no more
-/// of them in the end than there were before, whatever the number of extents; on the way each step wants a few
-/// free ones, by the height of those trees.
-const SPACE: u64 = 32 << 10;
+/// For what grows in blocks: the trees of extents and reference counts of XFS. The way back needs no more blocks of
+/// them in the end than there were before, whatever the number of extents; on the way each step wants a few free
+/// ones, by the height of those trees, which are lower where blocks are larger and higher where they are smaller.
+const BLOCKS: u64 = 8;
+const SPACE: u64 = BLOCKS * 4096;
 
 /// Metadata, for btrfs, where no file's blocks are of use to a tree.
 const ATTRIBUTES: u64 = 256 << 10;
@@ -26,11 +27,13 @@ pub(super) struct Plan {
     attributes: u64,
 }
 
-pub(super) fn plan(kind: Kind) -> Plan {
+pub(super) fn plan(kind: Kind, block: u64) -> Plan {
+    let space = SPACE.max(BLOCKS * block);
     match kind {
         Kind::Btrfs => Plan { space: 0, attributes: ATTRIBUTES },
         // What lies under it does not show.
-        Kind::Overlay => Plan { space: SPACE, attributes: ATTRIBUTES },
+        Kind::Overlay => Plan { space, attributes: ATTRIBUTES },
+        Kind::Xfs => Plan { space, attributes: 0 },
         _ => Plan { space: SPACE, attributes: 0 },
     }
 }
@@ -115,4 +118,21 @@ fn had(result: sys::Result<()>) -> sys::Result<bool> {
 fn with_name<T>(number: u32, then: impl FnOnce(&CStr) -> T) -> T {
     let name = format!("user.xtent-{number}\0");
     then(CStr::from_bytes_with_nul(name.as_bytes()).expect("one zero, at the end"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_few_blocks_whatever_their_size() {
+        for (block, space) in
+            [(1 << 10, 32 << 10), (4 << 10, 32 << 10), (16 << 10, 128 << 10), (64 << 10, 512 << 10)]
+        {
+            assert_eq!(plan(Kind::Xfs, block), Plan { space, attributes: 0 });
+            assert_eq!(plan(Kind::Overlay, block), Plan { space, attributes: ATTRIBUTES });
+        }
+        assert_eq!(plan(Kind::Btrfs, 4 << 10), Plan { space: 0, attributes: ATTRIBUTES });
+        assert_eq!(plan(Kind::Zfs, 1 << 20), Plan { space: SPACE, attributes: 0 });
+    }
 }

@@ -84,7 +84,7 @@ impl Undo {
     ) -> sys::Result<Undo> {
         scratch::lies_like(file.as_fd(), dst);
         let kept = sys::clone::clone_range(dst, span.from, file.as_fd(), span.from, span.len())
-            .and_then(|()| Reserve::take(spare, reserve::plan(kind)));
+            .and_then(|()| Reserve::take(spare, reserve::plan(kind, block)));
         match kept {
             Ok(reserve) => Ok(Undo { file, span, before, block, reserve }),
             Err(errno) => {
@@ -172,7 +172,8 @@ fn size(fd: BorrowedFd<'_>) -> sys::Result<u64> {
     Ok(sys::stat::fstat(fd)?.st_size as u64)
 }
 
-/// From the first to the last byte of `span` in which two files differ, the last to the end of its extent.
+/// From the first to the last byte of `span` in which two files differ, the last to the end of its extent. A hole is
+/// other than zeros.
 /// Blocks that both use are not read; where no maps are to be believed, as those of a server's files, all is.
 fn difference(a: BorrowedFd<'_>, b: BorrowedFd<'_>, span: Span) -> sys::Result<Option<Span>> {
     let map = |fd| Extents::new(fd, span.from, span.to, Sync::Yes).collect::<sys::Result<Vec<Extent>>>();
@@ -180,11 +181,11 @@ fn difference(a: BorrowedFd<'_>, b: BorrowedFd<'_>, span: Span) -> sys::Result<O
     let mut found: Option<Span> = None;
     let pieces = match (Facts::of(b).kind(), map(a), map(b)) {
         (kind, Ok(a), Ok(b)) if kind != Kind::Network => pieces_that_may_differ(&a, &b),
-        _ => vec![(span.from, span.to)],
+        _ => vec![(span.from, span.to, false)],
     };
-    for (from, to) in pieces {
+    for (from, to, a_hole_of_one) in pieces {
         let piece = Pair { src: from, dst: from, len: to - from };
-        let equal = sides.equal_prefix(a, b, piece)?;
+        let equal = if a_hole_of_one { 0 } else { sides.equal_prefix(a, b, piece)? };
         if equal < piece.len {
             let differs = Span { from: from + equal, to };
             found = Some(found.map_or(differs, |span| span.and(differs)));
