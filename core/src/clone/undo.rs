@@ -173,8 +173,8 @@ fn size(fd: BorrowedFd<'_>) -> sys::Result<u64> {
 }
 
 /// From the first to the last byte of `span` in which two files differ, the last to the end of its extent. A hole is
-/// other than zeros.
-/// Blocks that both use are not read; where no maps are to be believed, as those of a server's files, all is.
+/// other than zeros. Blocks that both use are not read; where no maps are to be believed, as those of a server's
+/// files, all is.
 fn difference(a: BorrowedFd<'_>, b: BorrowedFd<'_>, span: Span) -> sys::Result<Option<Span>> {
     let map = |fd| Extents::new(fd, span.from, span.to, Sync::Yes).collect::<sys::Result<Vec<Extent>>>();
     let mut sides = Sides::new(span.to - span.from);
