@@ -299,7 +299,7 @@ impl Job<'_> {
             if span.from >= span.to {
                 // To the end, from the end of the source or behind it. The kernel would look at that end once more,
                 // and clone without anything kept what came to be there meanwhile.
-                return self.refusal().map_or_else(|| Ok(report(0, Protection::None)), Err);
+                return self.refusal().map_or_else(|| Ok(Done::new(0, Protection::None)), Err);
             }
             let undo = match self.keep(span, before, options) {
                 Ok(undo) => undo,
