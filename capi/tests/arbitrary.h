@@ -344,8 +344,8 @@ static void choose(char *it, uint32_t size, size_t from, size_t to)
     }
 }
 
-/* Never durable: a sync of the disk for each call finds nothing more. */
-static void not_durable(char *it, uint32_t size, uint32_t bit)
+/* Without one of the flags: mostly that for durable, for a sync of the disk for each call finds nothing more. */
+static void without(char *it, uint32_t size, uint32_t bit)
 {
     uint32_t flags;
 

@@ -202,7 +202,7 @@ static void call_file(void)
 
     if (kind & 16)
         choose(options, size, 4, 16);
-    not_durable(options, size, XTENT_FILE_DURABLE);
+    without(options, size, XTENT_FILE_DURABLE);
     set(options, size, offsetof(struct xtent_file_options, copy), &copy, sizeof copy);
     if ((kind >> 5) >= 4) {
         uint32_t stable = byte() % 8;
@@ -283,7 +283,7 @@ static void call_stage(void)
         choose(options, size, 4, 16);
     else
         choose(options, size, 4, 8);
-    not_durable(options, size, XTENT_STAGE_DURABLE);
+    without(options, size, XTENT_STAGE_DURABLE);
     fd = xtent_stage_open(dir, dst, (const void *)options, (kind & 3) == 2 ? NULL : where, report);
     MUST(fd > -4096 && fd != -ENOTRECOVERABLE && fd < 4096);
     if (fd >= 0) {
@@ -351,7 +351,7 @@ static void call_tree(void)
         choose(options, size, 4, 16);
     else
         choose(options, size, 4, 8);
-    not_durable(options, size, XTENT_TREE_DURABLE);
+    without(options, size, XTENT_TREE_DURABLE);
     if (options != NULL && size >= 8 && size <= 4096)
         memcpy(&flags, options + 4, sizeof flags);
     flag = (calls & 0x18) == 0x18;
@@ -382,6 +382,96 @@ static void call_tree(void)
     check_world(-1);
 }
 
+/* Where an index may be: a file of its own beside the sandbox, with any bytes in any place; or what is no index. */
+static const char *any_index(int32_t *dir, int *rebuild)
+{
+    static const char own[] = "../../xtent-fuzz-index";
+    const char *path = any_path();
+
+    *dir = any_directory();
+    /* What is not there would be made, and what is there would be made anew. */
+    if (path != NULL && faccessat(*dir == 0 ? AT_FDCWD : *dir, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
+        *rebuild = 0;
+        return path;
+    }
+    *dir = byte() & 1 ? home : AT_FDCWD;
+    for (int changes = byte() % 4; changes > 0; changes--) {
+        int fd = open(own, O_WRONLY | O_CLOEXEC);
+        uint8_t other = byte();
+
+        if (fd >= 0) {
+            MUST(pwrite(fd, &other, 1, (off_t)(number() % (1 << 15))) == 1);
+            close(fd);
+        }
+    }
+    return own;
+}
+
+static void call_dedupe_tree(void)
+{
+    static const char *const patterns[] = {"*", "a", "tree/**", "[", "", "\377", NULL, "/home", "b"};
+    struct xtent_dedupe_tree_report whole;
+    struct xtent_dedupe_tree_root roots[3];
+    uint32_t size = 0, report_size = 0, flags = 0;
+    char *options = sized(sizeof(struct xtent_dedupe_tree_options), &size, options_end);
+    char *report = sized(sizeof whole, &report_size, answer_end);
+    uint8_t kind = byte(), calls = byte();
+    const volatile sig_atomic_t *cancel = calls & 1 ? &flag : NULL;
+    int (*progressing)(void *, uint64_t, uint64_t) = calls & 2 ? count_progress : NULL;
+    void (*failing)(void *, const char *, int, int) = calls & 4 ? count_failure : NULL;
+    void *user = (void *)(uintptr_t)&flag;
+    const char *const *some = patterns + byte() % 7;
+    size_t n = (kind & 3) + (kind > 250), n_include = byte() % 3, n_exclude = n_include & 1;
+    int result, rebuild = 1;
+
+    choose(options, size, 4, kind & 4 ? 8 : 16);
+    flag = (calls & 0x18) == 0x18;
+    if (kind & 8) {
+        set(options, size, offsetof(struct xtent_dedupe_tree_options, include), &some, sizeof some);
+        set(options, size, offsetof(struct xtent_dedupe_tree_options, n_include), &n_include, sizeof n_include);
+        set(options, size, offsetof(struct xtent_dedupe_tree_options, exclude), &some, sizeof some);
+        set(options, size, offsetof(struct xtent_dedupe_tree_options, n_exclude), &n_exclude, sizeof n_exclude);
+    }
+    /* Seldom: what is written is synced. */
+    if ((kind & 0x30) == 0x30) {
+        int32_t dir;
+        const char *index = any_index(&dir, &rebuild);
+
+        set(options, size, offsetof(struct xtent_dedupe_tree_options, index), &index, sizeof index);
+        set(options, size, offsetof(struct xtent_dedupe_tree_options, index_dir), &dir, sizeof dir);
+        if (!rebuild)
+            without(options, size, XTENT_DEDUPE_TREE_REBUILD);
+    }
+    if (options != NULL && size >= 8 && size <= 4096)
+        memcpy(&flags, options + 4, sizeof flags);
+    set(options, size, offsetof(struct xtent_dedupe_tree_options, cancel), &cancel, sizeof cancel);
+    set(options, size, offsetof(struct xtent_dedupe_tree_options, progress), &progressing, sizeof progressing);
+    set(options, size, offsetof(struct xtent_dedupe_tree_options, failed), &failing, sizeof failing);
+    set(options, size, offsetof(struct xtent_dedupe_tree_options, user), &user, sizeof user);
+    for (size_t i = 0; i < 3; i++) {
+        struct xtent_dedupe_tree_root root = XTENT_DEDUPE_TREE_ROOT_INIT(any_directory(), any_path());
+
+        roots[i] = root;
+        roots[i].reserved = kind == 0xF3;
+    }
+    memset(&told, 0, sizeof told);
+    told.thread = pthread_self();
+    result = xtent_dedupe_tree(n > 3 ? NULL : roots, n, (const void *)options, (void *)report);
+    MUST(result > -4096 && result <= 0 && result != -ENOTRECOVERABLE);
+    if (report != NULL)
+        memcpy(&report_size, report, sizeof report_size);
+    if (report != NULL && report_size == sizeof whole) {
+        memcpy(&whole, report, sizeof whole);
+        MUST(whole.error == -result && (whole.error == 0) == (whole.reason == XTENT_REASON_NONE));
+        MUST(whole.files <= THINGS + WORKERS && whole.candidates <= whole.files && whole.deduped <= whole.candidates);
+        MUST(whole.vanished == 0 && (whole.shared == 0 || (flags & XTENT_DEDUPE_TREE_DRY_RUN) == 0));
+        if (result == 0 && failing != NULL && size >= sizeof(struct xtent_dedupe_tree_options))
+            MUST(whole.failures == told.failures);
+    }
+    /* Contents never change. */
+    check_world(-1);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -404,8 +494,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             call_dedupe_files();
         else if (which < 13)
             call_stage();
-        else
+        else if (which < 15)
             call_tree();
+        else
+            call_dedupe_tree();
     }
     return 0;
 }
