@@ -11,6 +11,9 @@ use std::sync::LazyLock;
 pub const ENV_FILESYSTEMS: &str = "XTENT_FILESYSTEMS";
 /// One line per filesystem that could not be had: `name<TAB>reason`.
 pub const ENV_SKIPPED: &str = "XTENT_SKIPPED";
+/// One line per filesystem that a server or a program keeps on another one here: `name<TAB>directory`, which is its
+/// root there.
+pub const ENV_BENEATH: &str = "XTENT_BENEATH";
 /// Names, separated by blanks or commas, of filesystems whose skip is a failure.
 pub const ENV_REQUIRE: &str = "XTENT_REQUIRE";
 
@@ -55,6 +58,12 @@ pub fn skipped() -> &'static [Skipped] {
 /// The filesystem of this name, if there is one.
 pub fn fs(name: &str) -> Option<&'static Filesystem> {
     filesystems().iter().find(|fs| fs.name == name)
+}
+
+/// The root, on the filesystem beneath, of what a server or a program of this machine gives away under this name.
+pub fn beneath(name: &str) -> Option<PathBuf> {
+    let lines = lines(ENV_BENEATH).unwrap_or_default();
+    lines.iter().find_map(|line| line.strip_prefix(name)?.strip_prefix('\t').map(PathBuf::from))
 }
 
 /// A new directory there, removed with everything in it when dropped.

@@ -17,7 +17,8 @@ pub use data::{allocated, pattern, write_file};
 pub use exchange::set_exchange;
 pub use fiemap::{Extent, extents, flags, shared_with};
 pub use filesystems::{
-    ENV_FILESYSTEMS, ENV_REQUIRE, ENV_SKIPPED, Filesystem, Skipped, filesystems, fs, scratch, skipped,
+    ENV_BENEATH, ENV_FILESYSTEMS, ENV_REQUIRE, ENV_SKIPPED, Filesystem, Skipped, beneath, filesystems, fs,
+    scratch, skipped,
 };
 pub use person::{as_user, with_umask};
 pub use skip::skip;

@@ -2,20 +2,19 @@
 //! (/proc/self/mountstats); signals, a server that starts again, a file that is gone and two exports give right bytes or
 //! a clear error.
 //!
-//! For a guest (`tests/vm`), on the filesystems of the runner's environment that are NFS or SMB. The names tell: over
-//! `nfs3` lies what is exported from `/m/xfs/nfs`. It stops the NFS server and starts it again.
+//! For a guest (`tests/vm`), on the filesystems of the runner's environment that are NFS or SMB, which their names tell.
+//! It stops the NFS server and starts it again.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::Write;
 use std::ops::ControlFlow;
 use std::os::fd::AsFd;
-use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use xtent::{CloneOptions, Control, CopyOptions, Reason, Report, Server, TO_END, clone_range, copy_range};
-use xtent_tests::{Filesystem, filesystems, pattern, scratch, write_file};
+use xtent_tests::{Filesystem, beneath, filesystems, pattern, scratch, write_file};
 
 /// Several steps of a server's copy.
 const LEN: usize = (24 << 20) + 777;
@@ -262,9 +261,9 @@ fn a_server_that_starts_again(fs: &Filesystem) -> Result {
 fn a_file_that_is_gone(fs: &Filesystem) -> Result {
     for server in [Server::Allow, Server::Never] {
         let files = Files::new(fs);
-        let beneath =
-            Path::new("/m/xfs/nfs").join(files.dir.path().strip_prefix(&fs.dir).expect("beneath it"));
-        fs::remove_file(beneath.join("src")).map_err(|error| error.to_string())?;
+        let served = beneath(&fs.name).ok_or("nobody told where it lies")?;
+        let served = served.join(files.dir.path().strip_prefix(&fs.dir).expect("beneath it"));
+        fs::remove_file(served.join("src")).map_err(|error| error.to_string())?;
         fs::write("/proc/sys/vm/drop_caches", "3").map_err(|error| error.to_string())?;
         // What is in the page cache may still be had.
         let (errno, reason, done) = match files.copy(server, Control::new()) {

@@ -108,12 +108,15 @@ fn split() -> Vec<Case> {
         .on(SHARING, cloned(16 * K).hole(3616).fallback(Reason::Misaligned))
         .on(EXT4, copied(16 * K).hole(3616).fallback(Reason::FilesystemCannot))
         .on(TMPFS, copied(20_000).fallback(Reason::FilesystemCannot))
-        .on(XFS_PLAIN, copied(16 * K).hole(3616).fallback(Reason::MountCannot)),
+        .on(XFS_PLAIN, copied(16 * K).hole(3616).fallback(Reason::MountCannot))
+        // Without a map less than a page is no hole.
+        .on(NFS42_XFS | NFS42_BTRFS, cloned(16 * K).copied(3616).fallback(Reason::Misaligned)),
+        // Of what is misaligned no server is asked whether it could be cloned.
         two_files("not congruent", EDGES, clone_or_copy("src", 0, "dst", 100, 20_000))
-            .on(SHARING, copied(20_000).fallback(Reason::Misaligned))
+            .on(SHARING | REMOTE, copied(20_000).fallback(Reason::Misaligned))
             .copied_instead(copied(20_000)),
         two_files("less than a block", EDGES, clone_or_copy("src", 100, "dst", 100, 200))
-            .on(SHARING, copied(200).fallback(Reason::Misaligned))
+            .on(SHARING | REMOTE, copied(200).fallback(Reason::Misaligned))
             .copied_instead(copied(200)),
         // Aligned or not, it could not be cloned: that is the cause to tell.
         case(
@@ -243,7 +246,7 @@ fn stopped() -> Vec<Case> {
             clone_or_copy("src", 0, "dst", 100, TO_END).cancel(Cancel::After(1)),
         )
         .on(
-            SHARING,
+            SHARING | REMOTE,
             copied_at_most(4 * M).ended(libc::ECANCELED, Reason::Cancelled).fallback(Reason::Misaligned),
         )
         .copied_instead(copied_at_most(4 * M).ended(libc::ECANCELED, Reason::Cancelled))

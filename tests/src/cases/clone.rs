@@ -170,7 +170,9 @@ fn kept_whole() -> Vec<Case> {
         way("nothing to lose: an empty file", SIZE, empty().into(), 0, Protection::Size),
         way("nothing to lose: at the end", SIZE, data(2, 64 * K).into(), 64 * K, Protection::Size),
         way("nothing to lose: behind a ragged end", SIZE, data(2, 5000).into(), 8 * K, Protection::Size),
-        way("nothing to lose: a hole", SIZE, [hole(128 * K)].into(), 32 * K, Protection::Size),
+        way("nothing to lose: a hole", SIZE, [hole(128 * K)].into(), 32 * K, Protection::Size)
+            // That it has no blocks is not believed.
+            .on(OCFS2 | REMOTE_SHARING, cloned(64 * K).by(Protection::Undo)),
         way("kept aside: the whole file", UNDO, data(2, 64 * K).into(), 0, Protection::Undo),
         way("kept aside: a longer file", UNDO, data(2, 128 * K).into(), 32 * K, Protection::Undo),
         way("kept aside: a ragged end", UNDO, data(2, 50_000).into(), 4 * K, Protection::Undo),

@@ -24,6 +24,9 @@ fn misaligned() -> Vec<Case> {
         }
     }
     cases.push(files("an odd offset, to the end", OFFSET, 64 * K, 0, clone("src", 512, "dst", 512, TO_END)));
+    // ksmbd would say that it is done, and copy: no server is asked.
+    let odd = |case: Case| case.on(REMOTE, refused(EINVAL, Reason::Misaligned));
+    let mut cases: Vec<Case> = cases.into_iter().map(odd).collect();
     cases.push(files("a ragged length", LENGTH, 64 * K, 64 * K, clone("src", 0, "dst", 0, 10_000)));
     cases.push(files(
         "a ragged length to an empty file",

@@ -216,12 +216,12 @@ fn flags() -> Vec<Case> {
             copy("src", 1, "dst", 0, 4 * K).src_flags(O_RDONLY | O_DIRECT),
         )
         .on(STRICT, refused(EINVAL, Reason::Misaligned))
-        .on(BTRFS | TMPFS, copied(4 * K)),
+        .on(BTRFS | TMPFS | OVERLAY_BTRFS, copied(4 * K)),
         direct("destination O_DIRECT, 100 bytes", copy("src", 0, "dst", 0, 100).dst_flags(O_RDWR | O_DIRECT))
             .on(STRICT.but(EXT4), refused(EINVAL, Reason::Misaligned))
             // It sets the times before it looks at the alignment.
-            .on(EXT4, refused(EINVAL, Reason::Misaligned).sets_times())
-            .on(BTRFS | TMPFS, copied(100)),
+            .on(EXT4 | OVERLAY_EXT4, refused(EINVAL, Reason::Misaligned).sets_times())
+            .on(BTRFS | TMPFS | OVERLAY_BTRFS, copied(100)),
     ]
 }
 

@@ -118,14 +118,15 @@ fn neutral() -> Vec<Case> {
     ]
 }
 
-/// No filesystem of the table is on a network: nothing may change.
+/// On a local filesystem nothing may change.
 fn server() -> Vec<Case> {
     const SERVER: &str =
         "contract: the syscall is used only with server = allow on filesystems where a server does it";
     let allow = |call: Call| call.choose("server", "allow");
     vec![
-        whole("server: a local filesystem is not asked", SERVER, data(1, 5 * M), empty(), allow(all()))
-            .on(ALL, copied(5 * M)),
+        whole("server: a whole file", SERVER, data(1, 5 * M), empty(), allow(all()))
+            .on(ALL, copied(5 * M))
+            .on(NFS42 | SMB, by_a_server(5 * M)),
         whole("server: holes", SERVER, [data(1, M), hole(M)], empty(), allow(all()))
             .on(ALL, copied(M).hole(M)),
         whole(
@@ -137,6 +138,8 @@ fn server() -> Vec<Case> {
         )
         .on(SHARING, copied(64 * K - 1).fallback(Reason::Misaligned))
         .on(XFS_PLAIN, copied(64 * K - 1).fallback(Reason::MountCannot))
-        .on(EXT4 | TMPFS, copied(64 * K - 1).fallback(Reason::FilesystemCannot)),
+        .on(EXT4 | TMPFS, copied(64 * K - 1).fallback(Reason::FilesystemCannot))
+        .on(NFS42 | SMB, by_a_server(64 * K - 1).fallback(Reason::Misaligned))
+        .on(NFS41 | NFS3, copied(64 * K - 1).fallback(Reason::Misaligned)),
     ]
 }

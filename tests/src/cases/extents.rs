@@ -93,7 +93,7 @@ fn shared() -> Vec<Case> {
         whole("shared in part", SHARED_FLAG, file(data(1, 64 * K)).synced())
             .file("other", clone_of("src", 0, 32 * K))
             .on(XFS | OVERLAY, runs(0, [(32 * K, SHARED), (32 * K, DATA)]))
-            .on(BTRFS, runs(0, [(64 * K, SHARED)]))
+            .on(BTRFS | OVERLAY_BTRFS, runs(0, [(64 * K, SHARED)]))
             .not_on(NOT_SHARING, nothing),
         case("extents: a clone", SHARED_FLAG, extents("clone", 0, TO_END))
             .file("src", [data(1, 32 * K), hole(32 * K), data(1, 5000)])
@@ -104,11 +104,11 @@ fn shared() -> Vec<Case> {
             .file("src", unwritten(64 * K))
             .file("clone", clone_of("src", 0, 64 * K))
             .on(XFS | OVERLAY, runs(0, [(64 * K, HOLE)]))
-            .on(BTRFS, runs(0, [(64 * K, UNWRITTEN | SHARED)]))
+            .on(BTRFS | OVERLAY_BTRFS, runs(0, [(64 * K, UNWRITTEN | SHARED)]))
             .not_on(NOT_SHARING, nothing),
         whole("inline", "kernel-facts 1: btrfs: inline src (1000 B)", data(1, 1000))
             .on(MAPPED.but(BTRFS), runs(0, [(1000, DATA)]))
-            .on(BTRFS, runs(0, [(1000, INLINE)]))
+            .on(BTRFS | OVERLAY_BTRFS, runs(0, [(1000, INLINE)]))
             .no_maps(),
         whole("compressed", "kernel-facts 9: btrfs ENCODED", file(text(b'x', 128 * K)).compressed())
             .on(BTRFS, runs(0, [(128 * K, ENCODED)]))
@@ -184,7 +184,7 @@ fn shared_by_two() -> Vec<Case> {
             .not_on(NOT_SHARING, nothing),
         two("small clones", data(1, 1000).into(), clone_of("a", 0, 1000).into())
             .on(XFS | OVERLAY, Outcome::Number(1000))
-            .on(BTRFS, Outcome::Number(0))
+            .on(BTRFS | OVERLAY_BTRFS, Outcome::Number(0))
             .not_on(NOT_SHARING, nothing),
         case(
             "shared bytes: with a snapshot",

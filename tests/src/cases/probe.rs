@@ -20,6 +20,7 @@ fn two_files(name: &str, call: Call) -> Case {
 
 trait OnlyCopies {
     fn only_copies(self, copy: Ability) -> Case;
+    fn of_a_server(self, copy: Ability) -> Case;
 }
 
 impl OnlyCopies for Case {
@@ -30,6 +31,12 @@ impl OnlyCopies for Case {
         self.on(EXT4 | TMPFS, abilities(copy, cannot, cannot))
             .on(XFS_PLAIN, abilities(copy, made_without, made_without))
     }
+
+    /// Nothing is asked of a server, and it is never asked to dedupe.
+    fn of_a_server(self, copy: Ability) -> Case {
+        let cannot = no(EOPNOTSUPP, Reason::FilesystemCannot);
+        self.on(REMOTE, abilities(copy, Ability::Unknown(Reason::Unknown), cannot))
+    }
 }
 
 pub(super) fn cases() -> Vec<Case> {
@@ -39,21 +46,24 @@ pub(super) fn cases() -> Vec<Case> {
 fn plain() -> Vec<Case> {
     let all = || abilities(YES, YES, YES);
     vec![
-        two_files("two files", probe("src", "dst")).on(SHARING, all()).only_copies(YES),
+        two_files("two files", probe("src", "dst")).on(SHARING, all()).only_copies(YES).of_a_server(YES),
         probes("an empty destination", probe("src", "dst"))
             .file("src", data(1, 64 * K))
             .file("dst", empty())
             .on(SHARING, all())
-            .only_copies(YES),
+            .only_copies(YES)
+            .of_a_server(YES),
         probes("one file", probe("src", "src"))
             .file("src", data(1, 64 * K))
             .on(SHARING, all())
-            .only_copies(YES),
+            .only_copies(YES)
+            .of_a_server(YES),
         // Without a block of the source the kernel does not come to the target.
         probes("an empty source", probe("src", "dst"))
             .file("src", empty())
             .file("dst", data(2, 64 * K))
             .on(SHARING, abilities(YES, YES, Ability::Unknown(Reason::PastEnd)))
+            .of_a_server(YES)
             .on(EXT4 | TMPFS, {
                 let cannot = no(EOPNOTSUPP, Reason::FilesystemCannot);
                 abilities(YES, cannot, cannot)
@@ -73,23 +83,29 @@ fn access() -> Vec<Case> {
     let not_read = no(EINVAL, Reason::NotOpenForThat);
     vec![
         two_files("destination O_RDONLY", probe("src", "dst").dst_flags(O_RDONLY))
-            .on(SHARING, abilities(not_for_that, not_for_that, YES))
+            // An overlay looks at the range before it asks what lies under it.
+            .on(SHARING | OVERLAY_EXT4, abilities(not_for_that, not_for_that, YES))
+            .of_a_server(not_for_that)
             .on(EXT4 | TMPFS, abilities(not_for_that, not_for_that, cannot))
             .on(XFS_PLAIN, abilities(not_for_that, not_for_that, made_without)),
         probes("destination O_RDONLY, of somebody else", probe("src", "dst").dst_flags(O_RDONLY).uid(NOBODY))
             .file("src", data(1, 64 * K))
             .file("dst", file(data(2, 64 * K)).mode(0o644))
             .on(SHARING | XFS_PLAIN, abilities(not_for_that, not_for_that, no(EPERM, Reason::Permission)))
+            .of_a_server(not_for_that)
             .on(EXT4 | TMPFS, abilities(not_for_that, not_for_that, cannot)),
         two_files("destination O_APPEND", probe("src", "dst").dst_flags(O_RDWR | O_APPEND))
-            .on(SHARING, abilities(append, append, YES))
+            .on(SHARING | OVERLAY_EXT4, abilities(append, append, YES))
+            .of_a_server(append)
             .on(EXT4 | TMPFS, abilities(append, append, cannot))
             .on(XFS_PLAIN, abilities(append, append, made_without)),
         two_files("source O_WRONLY", probe("src", "dst").src_flags(O_WRONLY))
-            .on(ALL, abilities(not_for_that, not_for_that, not_read)),
+            .on(ALL, abilities(not_for_that, not_for_that, not_read))
+            .on(REMOTE, abilities(not_for_that, Ability::Unknown(Reason::Unknown), not_read)),
         probes("destination a directory", probe("src", "dst").dst_flags(O_RDONLY))
             .file("src", data(1, 64 * K))
             .file("dst", File::Directory)
+            .of_a_server(no(EISDIR, Reason::NotRegularFile))
             .on(SHARING | XFS_PLAIN, {
                 let directory = no(EISDIR, Reason::NotRegularFile);
                 abilities(directory, directory, directory)
@@ -122,7 +138,7 @@ fn others() -> Vec<Case> {
                 .file(there.as_str(), data(2, 64 * K))
                 .not_on(itself, THE_SAME)
                 .on((SHARING | XFS_PLAIN).but(itself), abilities(YES, apart, apart))
-                .on((EXT4 | TMPFS).but(itself), abilities(YES, apart, cannot)),
+                .on((EXT4 | TMPFS).but(itself) | REMOTE, abilities(YES, apart, cannot)),
         );
     }
     cases.push(

@@ -16,7 +16,6 @@ use Seen::{Beside, In, Nowhere};
 // What is seen beside the table names a file of the tests.
 const EVERY_CASE: &str = "every case looks at it: tests/src/conformance/check.rs";
 const FAULTS: &str = "the faults: tests/tests/faults";
-const IN_A_GUEST: &str = "in a guest, by make test-vm: tests/tests/works.rs";
 const PRETENDED: &str = "put in the place of the kernel's answer: tests/tests/old_kernels.rs";
 const KILLS: &str = "the storm of clones: tests/tests/clone_storm/kill.rs";
 const NEVER_ASKED: &str = "the library never asks for it";
@@ -24,6 +23,7 @@ const SPEED: &str = "a matter of speed, and no answer";
 const ENDS_THE_PROCESS: &str = "it ends the process, and with it the driver";
 const OTHER_KERNEL: &str = "another kernel";
 const OTHER_FILESYSTEM: &str = "a filesystem that this machine cannot make";
+const GUESTS: &str = "all of the table in guests, on filesystems that this machine cannot make: tests/vm/run";
 
 type Row = (&'static str, Seen);
 
@@ -216,7 +216,7 @@ const CLONE: &[Row] = &[
         ]),
     ),
     ("nodatasum mount mismatch", Beside("on an image of its own: tests/tests/nodatasum.rs")),
-    ("OCFS2, NFS, CIFS", Beside(IN_A_GUEST)),
+    ("OCFS2, NFS, CIFS", Beside(GUESTS)),
     ("ZFS, bcachefs", Nowhere(OTHER_FILESYSTEM)),
     (
         "suid cleared by clone, not by dedupe",
@@ -303,7 +303,7 @@ const DEDUPE: &[Row] = &[
     ("holes vs zeros: src zeros allocate", In(&["dedupe: zeros onto a hole"])),
     ("mtime, ctime unchanged", In(&["dedupe: equal files, synced"])),
     ("ext4, tmpfs, memfd: EOPNOTSUPP", In(&["dedupe: equal files", "dedupe refused: source a memfd"])),
-    ("FUSE: EOPNOTSUPP", Beside(IN_A_GUEST)),
+    ("FUSE: EOPNOTSUPP", Beside(GUESTS)),
     (
         "xfsnr: status EOPNOTSUPP; src checks EINVAL",
         In(&["dedupe: equal files", "dedupe refused: past the source's end"]),
@@ -381,7 +381,7 @@ const COPY: &[Row] = &[
     ("cross-fs EXDEV: overlay and underlying", In(&["copy: to xfs", "copy: from xfs"])),
     ("works across bind mounts", In(&["copy: to a bind mount"])),
     ("works between overlay mounts with same upper fs", In(&["copy: between two overlays"])),
-    ("FUSE", Beside(IN_A_GUEST)),
+    ("FUSE", Beside(GUESTS)),
     (
         "physical methods share none",
         In(&["copy: a whole file", "copy: over blocks that were shared with the source"]),
@@ -446,7 +446,7 @@ const QUIRKS: &[Row] = &[
     ("clone: EXDEV between two mounts of one fs", In(&["clone: to a bind mount"])),
     ("clone: stale data past EOF before 4.20", Nowhere(OTHER_KERNEL)),
     ("clone: gVisor: ENOTTY", Beside(PRETENDED)),
-    ("clone: FUSE", Beside(IN_A_GUEST)),
+    ("clone: FUSE", Beside(GUESTS)),
     ("clone: ZFS, bcachefs", Nowhere(OTHER_FILESYSTEM)),
     (
         "clone: idmapped mount in a user namespace: EPERM",
@@ -454,7 +454,7 @@ const QUIRKS: &[Row] = &[
             "a mount that works: tests/tests/confined.rs, and the errno by the faults: tests/tests/faults",
         ),
     ),
-    ("dedupe: NFS, CIFS", Beside(IN_A_GUEST)),
+    ("dedupe: NFS, CIFS", Beside(GUESTS)),
     ("dedupe: ZFS", Nowhere(OTHER_FILESYSTEM)),
     ("dedupe: bytes_deduped = asked length", In(&["dedupe: 100 bytes inside", "dedupe: small files"])),
     ("dedupe: argument of more than a page", In(&["dedupe: 300 targets"])),

@@ -3,7 +3,10 @@
 use super::words::*;
 
 const WAYS: &str = "contract: stable source: none, detect, lock, lease, snapshot, best";
-const OVERLAYS: &str = "contract: a lease that does not bind is no lease: EOPNOTSUPP";
+const BINDS: &str = "contract: a lease that does not bind is no lease: EOPNOTSUPP";
+
+/// Where not every change is known to be stamped.
+const UNSTAMPED: On = OCFS2.and(F2FS).and(NILFS2).and(REMOTE).and(FUSE);
 
 fn from(name: &str, call: Call) -> Case {
     case(format!("stable: {name}"), WAYS, call).file("src", data(1, 64 * K))
@@ -47,29 +50,42 @@ pub(super) fn cases() -> Vec<Case> {
 fn copies() -> Vec<Case> {
     vec![
         from("none", copy("none")).on(ALL, held("none")),
-        from("detect", copy("detect")).on(MAPPED, held("detect")).on(TMPFS, no_way()),
-        written("detect", copy("detect")).on(MAPPED, held("detect")).on(TMPFS, no_way()),
+        from("detect", copy("detect")).on(MAPPED, held("detect")).on(TMPFS | UNSTAMPED, no_way()),
+        written("detect", copy("detect")).on(MAPPED, held("detect")).on(TMPFS | UNSTAMPED, no_way()),
         from("lock", copy("lock")).on(ALL, held("lock")),
         written("lock", copy("lock")).on(ALL, held("lock")),
-        alone("lease", copy("lease")).on(ALL.but(OVERLAY), held("lease")).on(OVERLAY, no_way()),
-        from("snapshot", copy("snapshot")).on(SHARING, held("snapshot")).refused_where_nothing_is_shared(),
-        written("snapshot", copy("snapshot")).on(SHARING, held("snapshot")).refused_where_nothing_is_shared(),
+        alone("lease", copy("lease"))
+            .on(ALL.but(OVERLAY), held("lease"))
+            .on(OVERLAYS | FUSE | NFS3, no_way()),
+        from("snapshot", copy("snapshot"))
+            .on(SHARING | REMOTE_SHARING, held("snapshot"))
+            .on(OVERLAY_EXT4, no_way())
+            .refused_where_nothing_is_shared(),
+        written("snapshot", copy("snapshot"))
+            .on(SHARING | REMOTE_SHARING, held("snapshot"))
+            .on(OVERLAY_EXT4, no_way())
+            .refused_where_nothing_is_shared(),
         from("snapshot in another directory", copy_file("src", "dst").snapshot_in("scratch"))
             .file("scratch", File::Directory)
-            .on(SHARING, held("snapshot"))
+            .on(SHARING | REMOTE_SHARING, held("snapshot"))
+            .on(OVERLAY_EXT4, no_way())
             .refused_where_nothing_is_shared(),
-        alone("best", copy("best")).on(SHARING, held("snapshot")).on(NOT_SHARING, held("lease")),
+        alone("best", copy("best"))
+            .on(SHARING, held("snapshot"))
+            .on(NOT_SHARING, held("lease"))
+            .on(FUSE | NFS3, no_way())
+            .on(OVERLAY_EXT4, held("detect")),
         written("best", copy("best"))
-            .on(SHARING, held("snapshot"))
-            .on(NOT_SHARING.but(TMPFS), held("detect"))
-            .on(TMPFS, no_way()),
+            .on(SHARING | REMOTE_SHARING, held("snapshot"))
+            .on(NOT_SHARING.but(TMPFS) | OVERLAY_EXT4, held("detect"))
+            .on(TMPFS | F2FS | NILFS2, no_way()),
         from("best, of an open file", copy("best").by(By::Open))
-            .on(SHARING, held("snapshot"))
-            .on(NOT_SHARING.but(TMPFS), held("detect"))
-            .on(TMPFS, no_way()),
+            .on(SHARING | REMOTE_SHARING, held("snapshot"))
+            .on(NOT_SHARING.but(TMPFS) | OVERLAY_EXT4, held("detect"))
+            .on(TMPFS | F2FS | NILFS2, no_way()),
         from("detect, of an open file", copy("detect").by(By::Open))
             .on(MAPPED, held("detect"))
-            .on(TMPFS, no_way()),
+            .on(TMPFS | UNSTAMPED, no_way()),
     ]
 }
 
@@ -81,17 +97,20 @@ fn clones() -> Vec<Case> {
             .refused_where_nothing_is_shared(),
         alone("clone, lease", clone("lease"))
             .on(SHARING.but(OVERLAY), shared("lease"))
-            .on(OVERLAY, no_way())
+            .on(OVERLAYS, no_way())
             .refused_where_nothing_is_shared(),
         from("either, best", clone_or_copy_file("src", "dst").stable("best"))
             .meanwhile(Meanwhile::UntilNobodyWrites("src".into()))
             .on(SHARING, shared("snapshot"))
             .on(EXT4 | TMPFS, held("lease").fallback(Reason::FilesystemCannot))
-            .on(XFS_PLAIN, held("lease").fallback(Reason::MountCannot)),
+            .on(XFS_PLAIN, held("lease").fallback(Reason::MountCannot))
+            .on(OVERLAY_EXT4, held("detect").fallback(Reason::FilesystemCannot))
+            .on(FUSE | NFS3, no_way()),
     ];
     for (name, call) in [way("detect"), way("lock")] {
         let stable = call.file.stable.expect("a way");
-        cases.push(from(&name, call).on(SHARING, shared(stable)).refused_where_nothing_is_shared());
+        let case = from(&name, call).on(SHARING, shared(stable)).refused_where_nothing_is_shared();
+        cases.push(if stable == "detect" { case.on(OCFS2 | REMOTE | FUSE, no_way()) } else { case });
     }
     cases
 }
@@ -100,12 +119,12 @@ fn refusals() -> Vec<Case> {
     const OPEN: &str =
         "contract: these verbs open their own descriptors: the caller's may have locks and leases of its own";
     let mut cases = vec![
-        Case { cites: OVERLAYS, ..written("lease", copy("lease")) }
+        Case { cites: BINDS, ..written("lease", copy("lease")) }
             .on(ALL.but(OVERLAY), refused(EAGAIN, Reason::InUse))
-            .on(OVERLAY, no_way()),
+            .on(OVERLAYS | FUSE | NFS3, no_way()),
         written("clone, lease", clone("lease"))
             .on(ALL.but(OVERLAY), refused(EAGAIN, Reason::InUse))
-            .on(OVERLAY, no_way()),
+            .on(OVERLAYS | FUSE | NFS3, no_way()),
     ];
     for way in ["lock", "lease"] {
         let case = from(&format!("{way}, of an open file"), copy(way).by(By::Open));

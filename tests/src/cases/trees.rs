@@ -111,20 +111,26 @@ fn call_name(call: &Call) -> &'static str {
 
 fn replaced() -> Vec<Case> {
     let with_old = |case: Case| case.file("dst/old", data(4, 5000));
+    let cannot = refused(EOPNOTSUPP, Reason::CannotExchange);
     vec![
-        with_old(grown("a copy over a tree", NAME, copy_tree("src", "dst").replace())).on(ALL, GROWN),
+        with_old(grown("a copy over a tree", NAME, copy_tree("src", "dst").replace()))
+            .on(ALL, GROWN)
+            .on(NO_EXCHANGE, cannot),
         or_refused(
             with_old(one("a clone over a tree", NAME, clone_tree("src", "dst").replace()))
-                .on(SHARING, shared(ONE)),
+                .on(SHARING, shared(ONE))
+                .on(OCFS2 | REMOTE_SHARING, cannot),
         ),
         one("a copy over a file", NAME, copy_tree("src", "dst").replace())
             .file("dst", data(4, 5000))
-            .on(ALL, ONE),
+            .on(ALL, ONE)
+            .on(NO_EXCHANGE, cannot),
         one("replace where nothing is", NAME, copy_tree("src", "dst").replace()).on(ALL, ONE),
         one("a copy over a link", NAME, copy_tree("src", "dst").replace())
             .file("precious/file", data(4, 5000))
             .file("dst", File::Symlink { to: "precious" })
-            .on(ALL, ONE),
+            .on(ALL, ONE)
+            .on(NO_EXCHANGE, cannot),
     ]
 }
 

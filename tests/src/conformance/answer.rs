@@ -218,12 +218,13 @@ fn describe_refusal(refused: &Refused) -> String {
 fn describe_done(call: &Call, done: &Done) -> String {
     let (errno, reason) = done.end.unwrap_or((0, Reason::None));
     format!(
-        "value {}, {} bytes: {} copied, {} cloned, {} hole, 0 by a server; fallback {:?}, alignment {}, ended by {} {reason:?}",
+        "value {}, {} bytes: {} copied, {} cloned, {} hole, {} by a server; fallback {:?}, alignment {}, ended by {} {reason:?}",
         if call.verb == Verb::CloneRange || call.takes_paths() { 0 } else { done.total() },
         done.total(),
         done.bytes(Way::Copied),
         done.bytes(Way::Cloned),
         done.bytes(Way::Hole),
+        done.bytes(Way::Server),
         done.fallback.unwrap_or(Reason::None),
         done.alignment(),
         errno_name(errno)

@@ -20,6 +20,40 @@ pub(crate) const TMPFS: On = On(0x10);
 /// With both layers on one XFS.
 pub(crate) const OVERLAY: On = On(0x20);
 
+// What follows does most as one of those above (profile.rs); a case names them where they differ.
+pub(crate) const OCFS2: On = On(0x40);
+pub(crate) const F2FS: On = On(0x80);
+pub(crate) const NILFS2: On = On(0x100);
+pub(crate) const OVERLAY_BTRFS: On = On(0x200);
+pub(crate) const OVERLAY_EXT4: On = On(0x400);
+pub(crate) const FUSE: On = On(0x800);
+pub(crate) const NFS42_XFS: On = On(0x1000);
+pub(crate) const NFS42_BTRFS: On = On(0x2000);
+pub(crate) const NFS42_EXT4: On = On(0x4000);
+pub(crate) const NFS41: On = On(0x8000);
+pub(crate) const NFS3: On = On(0x1_0000);
+pub(crate) const SAMBA_BTRFS: On = On(0x2_0000);
+pub(crate) const SAMBA_EXT4: On = On(0x4_0000);
+pub(crate) const KSMBD_XFS: On = On(0x8_0000);
+pub(crate) const KSMBD_EXT4: On = On(0x10_0000);
+/// With metacopy and redirect_dir.
+pub(crate) const OVERLAY_METACOPY: On = On(0x20_0000);
+/// With a lower layer on ext4, and an upper one on XFS.
+pub(crate) const OVERLAY_MIXED: On = On(0x40_0000);
+pub(crate) const OVERLAYS: On =
+    OVERLAY.and(OVERLAY_BTRFS).and(OVERLAY_EXT4).and(OVERLAY_METACOPY).and(OVERLAY_MIXED);
+pub(crate) const NFS42: On = NFS42_XFS.and(NFS42_BTRFS).and(NFS42_EXT4);
+pub(crate) const NFS: On = NFS42.and(NFS41).and(NFS3);
+pub(crate) const SMB: On = SAMBA_BTRFS.and(SAMBA_EXT4).and(KSMBD_XFS).and(KSMBD_EXT4);
+/// A server does it.
+pub(crate) const REMOTE: On = NFS.and(SMB);
+/// And shares blocks.
+pub(crate) const REMOTE_SHARING: On = NFS42_XFS.and(NFS42_BTRFS).and(SAMBA_BTRFS).and(KSMBD_XFS);
+/// Where no hole can be punched: what must read as zeros where data was is written.
+pub(crate) const NO_PUNCH: On = NILFS2.and(FUSE).and(NFS41).and(NFS3);
+/// Where two names cannot be exchanged.
+pub(crate) const NO_EXCHANGE: On = OCFS2.and(NILFS2).and(FUSE).and(REMOTE);
+
 pub(crate) const NONE: On = On(0);
 pub(crate) const ALL: On = On(0x3f);
 /// Those that share blocks between files.
@@ -37,7 +71,7 @@ impl BitOr for On {
 }
 
 impl On {
-    pub(crate) fn contains(self, other: On) -> bool {
+    pub(crate) const fn contains(self, other: On) -> bool {
         self.0 & other.0 == other.0
     }
 
@@ -47,6 +81,16 @@ impl On {
 
     pub(crate) fn but(self, other: On) -> On {
         On(self.0 & !other.0)
+    }
+
+    /// Another kind that does the same, to ask instead of this one where a case is about two filesystems.
+    pub(crate) fn brother(self) -> On {
+        match self {
+            XFS => BTRFS,
+            TMPFS => EXT4,
+            EXT4 => TMPFS,
+            other => other,
+        }
     }
 }
 
@@ -152,6 +196,9 @@ pub(crate) enum After {
     Allocated(String, u64),
 }
 
+/// Why a case that is about two filesystems is not run on the second one.
+pub(crate) const THE_SAME: &str = "that is this filesystem itself";
+
 #[derive(Debug, Clone)]
 pub(crate) struct Case {
     pub(crate) name: String,
@@ -252,6 +299,11 @@ impl Case {
             .any(|kinds| kinds.contains(on))
     }
 
+    /// Whether it is between this filesystem and another, which would be the same one.
+    pub(crate) fn is_about_itself(&self, on: On) -> bool {
+        self.excused.iter().any(|(kinds, why)| kinds.contains(on) && *why == THE_SAME)
+    }
+
     /// Why it does not apply, if the table says so; else what must come of it.
     pub(crate) fn outcome(&self, on: On) -> Result<&Outcome, &'static str> {
         if let Some((_, why)) = self.excused.iter().find(|(kinds, _)| kinds.contains(on)) {
@@ -261,6 +313,17 @@ impl Case {
         let found = outcomes.next().unwrap_or_else(|| panic!("{}: nothing is said of {on:?}", self.name));
         assert!(outcomes.next().is_none(), "{}: two outcomes on {on:?}", self.name);
         Ok(&found.1)
+    }
+
+    /// How long a regular file is made; 0 for anything else.
+    pub(crate) fn size(&self, wanted: &str) -> u64 {
+        let size = |before: &Before| match before {
+            Before::File { path, file: File::Regular(regular) } if path == wanted => {
+                Some(regular.far + regular.pieces.iter().map(Piece::len).sum::<u64>())
+            }
+            _ => None,
+        };
+        self.before.iter().find_map(size).unwrap_or(0)
     }
 
     /// Whether only root can make what stands before, or happens meanwhile.

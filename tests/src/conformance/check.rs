@@ -3,15 +3,16 @@
 use std::fs::{self, File as Handle};
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
 
 use super::answer::Answer;
 use super::call::KEEP_TIMES;
 use super::case::{After, Case, On, filesystem};
-use super::contents::{content, difference, holes};
+use super::contents::{Holes, content, difference, holes};
 use super::kernel;
 use super::maps::Map;
 use super::model::Model;
-use super::outcome::{Done, Outcome, Way};
+use super::outcome::{Done, Outcome, UNKNOWN, Way};
 use super::stage::Stage;
 
 /// A stage on which a call was made.
@@ -51,7 +52,7 @@ impl Checked<'_, '_> {
                 continue;
             };
             if at != self.stage.place(&target.path) || !self.stage.models.contains_key(&target.path) {
-                let problem = content(at, model)?;
+                let problem = content(at, &self.stage.mapped(at)?, model)?;
                 self.problems.extend(problem.map(|what| format!("{}: {what}", target.path)));
             }
         }
@@ -146,8 +147,11 @@ impl Checked<'_, '_> {
             };
         let stat = fs::metadata(&at)?;
         let mut problems = Vec::new();
-        problems.extend(content(&at, model)?);
-        problems.extend(holes(&at, model)?);
+        let mapped = self.stage.mapped(&at)?;
+        problems.extend(content(&at, &mapped, model)?);
+        let column = self.stage.column;
+        let kept = Holes { punched: column.profile.punches, by_another: column.beneath.is_some() };
+        problems.extend(holes(&mapped, model, kept)?);
         if self.is_new(path, outcome) {
             // Its times are its own, or the source's.
             let call = &self.case.call;
@@ -166,6 +170,10 @@ impl Checked<'_, '_> {
         }
         self.problems.extend(problems.into_iter().map(|what| format!("{path}: {what}")));
         Ok(())
+    }
+
+    fn map(&self, at: &Path) -> io::Result<Option<Map>> {
+        Map::of(&self.stage.mapped(at)?)
     }
 
     /// Who had the destination mapped sees what the file is now.
@@ -193,7 +201,7 @@ impl Checked<'_, '_> {
         if done.total() == 0 || !self.stage.is_one_filesystem(&call.src.path, &call.dst().path) {
             return Ok(());
         }
-        let (Some(src), Some(dst)) = (Map::of(src)?, Map::of(dst)?) else { return Ok(()) };
+        let (Some(src), Some(dst)) = (self.map(src)?, self.map(dst)?) else { return Ok(()) };
         // In one file everything else is the destination's too.
         let same_file = self.stage.model_path(&call.src.path) == self.stage.model_path(&call.dst().path);
         let src_range = src.part(call.src.offset, done.total());
@@ -213,6 +221,7 @@ impl Checked<'_, '_> {
                         ));
                     }
                 }
+                Way::Server => {}
                 Way::Copied | Way::Hole => {
                     let shared = dst.part(dst_off, *len).common(if same_file { &src_range } else { &src });
                     if shared > 0 {
@@ -236,7 +245,7 @@ impl Checked<'_, '_> {
         if !self.stage.is_one_filesystem(&call.src.path, &target.path) {
             return Ok(());
         }
-        let (Some(src), Some(dst)) = (Map::of(src)?, Map::of(dst)?) else { return Ok(()) };
+        let (Some(src), Some(dst)) = (self.map(src)?, self.map(dst)?) else { return Ok(()) };
         let size = self.stage.model(&call.src.path).map_or(0, Model::size);
         let len = call.len.min(size.saturating_sub(call.src.offset));
         let shared = src.in_step(call.src.offset, &dst, target.offset, len);
@@ -249,9 +258,9 @@ impl Checked<'_, '_> {
     /// The extents of the answer are where the filesystem says.
     fn places(&mut self, answer: &Answer) -> io::Result<()> {
         let Ok(at) = self.stage.opened(&self.case.call.src) else { return Ok(()) };
-        let Some(map) = Map::of(at)? else { return Ok(()) };
+        let Some(map) = self.map(at)? else { return Ok(()) };
         for found in answer.extents() {
-            let there = map.physical(found.run.logical);
+            let there = map.physical(found.run.logical).filter(|_| found.run.flags & UNKNOWN == 0);
             if found.physical != there.unwrap_or(0) {
                 let (logical, physical) = (found.run.logical, found.physical);
                 self.problems.push(format!("extent at {logical} lies at {physical}, not {there:?}"));
@@ -268,20 +277,23 @@ impl Checked<'_, '_> {
                     (is != *mode).then(|| format!("{path}: mode {is:o}, not {mode:o}"))
                 }
                 After::Inline(path) => {
-                    let inline = Map::of(&self.stage.place(path))?.is_some_and(|map| map.is_inline());
+                    let inline = self.map(&self.stage.place(path))?.is_some_and(|map| map.is_inline());
                     (!inline).then(|| format!("{path}: not inline"))
                 }
                 After::Encoded(path) => {
-                    let encoded = Map::of(&self.stage.place(path))?.is_some_and(|map| map.is_encoded());
+                    let encoded = self.map(&self.stage.place(path))?.is_some_and(|map| map.is_encoded());
                     (!encoded).then(|| format!("{path}: not compressed"))
                 }
                 After::Shared(a, b, bytes) => {
-                    let shared = crate::shared_with(&self.stage.place(a), &self.stage.place(b))?;
+                    let on_disk = |path| self.stage.mapped(&self.stage.place(path));
+                    let shared = crate::shared_with(&on_disk(a)?, &on_disk(b)?)?;
                     (shared != *bytes).then(|| format!("{a} and {b} share {shared} bytes, not {bytes}"))
                 }
                 After::Absent(path) => self.stage.place(path).exists().then(|| format!("{path}: is there")),
+                // A server may take space in advance.
+                After::Allocated(..) if self.stage.column.beneath.is_some() => None,
                 After::Allocated(path, bytes) => {
-                    let is = crate::allocated(&self.stage.place(path))?;
+                    let is = crate::allocated(&self.stage.mapped(&self.stage.place(path))?)?;
                     (is != *bytes).then(|| format!("{path}: takes {is} bytes, not {bytes}"))
                 }
             };

@@ -1,6 +1,8 @@
 //! A column of the table: one filesystem, and what it takes to run cases there.
 
 use std::collections::BTreeMap;
+use std::fs::File as Handle;
+use std::io;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -8,14 +10,18 @@ use std::sync::LazyLock;
 
 use tempfile::TempDir;
 
-use super::case::{BTRFS, EXT4, OVERLAY, On, TMPFS, XFS, XFS_PLAIN, filesystem};
+use super::case::filesystem;
 use super::kernel;
 use super::layout::{BLOCK, Inherited};
-use crate::{Filesystem, filesystems, scratch, write_file};
+use super::profile::{Profile, profile};
+use crate::{Filesystem, beneath, filesystems, scratch, write_file};
 
 pub(crate) struct Column {
     pub(crate) name: String,
-    pub(crate) on: On,
+    pub(crate) profile: &'static Profile,
+    /// Where the same files lie on the filesystem of a server, with the maps that their client has not.
+    pub(crate) beneath: Option<PathBuf>,
+    root: PathBuf,
     /// A scratch directory on each filesystem there is.
     scratch: BTreeMap<String, TempDir>,
     /// Whether files there can be opened with O_DIRECT: those of tmpfs since Linux 6.6.
@@ -35,35 +41,18 @@ impl Column {
         } else {
             kernel::own_mounts().err().map(|error| format!("no mount namespace: {error}"))
         };
-        let scratch = filesystems().iter().map(|fs| (fs.name.clone(), scratch(fs))).collect();
-        let mut column = Column { name: fs.name.clone(), on: BTRFS, scratch, opens_direct: true, no_root };
-        column.on = column.kind(fs)?;
-        column.opens_direct = kernel::opens_direct(&column.dir().join("direct"));
-        let block = std::fs::metadata(column.dir()).map_err(|error| error.to_string())?.blksize();
+        let scratch: BTreeMap<_, _> = filesystems().iter().map(|fs| (fs.name.clone(), scratch(fs))).collect();
+        let dir = scratch[&fs.name].path();
+        let profile = find(fs, dir)?;
+        let opens_direct = kernel::opens_direct(&dir.join("direct"));
+        let (beneath, root) = (beneath(&fs.name), fs.dir.clone());
+        let on_disk =
+            std::fs::metadata(beneath.as_ref().unwrap_or(&root)).map_err(|error| error.to_string())?;
+        let block = on_disk.blksize();
         if block != BLOCK {
             return Err(format!("blocks of {block} bytes: the table is about {BLOCK}"));
         }
-        Ok(column)
-    }
-
-    /// What the filesystem can do. The runner's are known by name.
-    fn kind(&self, fs: &Filesystem) -> Result<On, String> {
-        Ok(match (fs.name.as_str(), fs.kind.as_str()) {
-            ("xfs-noreflink", _) => XFS_PLAIN,
-            ("overlay", _) => OVERLAY,
-            (_, "btrfs") => BTRFS,
-            (_, "ext4") => EXT4,
-            (_, "tmpfs") => TMPFS,
-            ("xfs", _) => XFS,
-            (_, "xfs") if self.clones(self.dir()) => XFS,
-            (_, "xfs") => XFS_PLAIN,
-            (_, kind) => return Err(format!("the table says nothing of {kind}")),
-        })
-    }
-
-    fn clones(&self, dir: &Path) -> bool {
-        let file = |name| write_file(&dir.join(name), &[1; 4096]).expect("a file in a scratch directory");
-        kernel::clone_range(&file("a"), 0, 4096, &file("b"), 0).is_ok()
+        Ok(Column { name: fs.name.clone(), profile, beneath, root, scratch, opens_direct, no_root })
     }
 
     pub(crate) fn dir(&self) -> &Path {
@@ -78,9 +67,39 @@ impl Column {
         }
     }
 
+    /// Where the extent map of a file is to be read, once everything that was written is there.
+    pub(crate) fn mapped(&self, at: &Path) -> io::Result<PathBuf> {
+        let rest = at.strip_prefix(&self.root).ok();
+        let beneath = self.beneath.as_ref().zip(rest).map(|(beneath, rest)| beneath.join(rest));
+        // What a case mounted is not there.
+        match beneath.filter(|beneath| beneath.exists()) {
+            Some(beneath) => {
+                Handle::open(at)?.sync_all()?;
+                Ok(beneath)
+            }
+            None => Ok(at.into()),
+        }
+    }
+
     pub(crate) fn has(&self, filesystem: &str) -> bool {
         self.scratch.contains_key(filesystem)
     }
+}
+
+/// Those of the runner and of the guests by name, others by type.
+fn find(fs: &Filesystem, dir: &Path) -> Result<&'static Profile, String> {
+    let by_type = || match fs.kind.as_str() {
+        // Of what layers it is nobody knows.
+        "overlay" => None,
+        "xfs" if !clones(dir) => profile("xfs-noreflink"),
+        kind => profile(kind),
+    };
+    profile(&fs.name).or_else(by_type).ok_or_else(|| format!("the table says nothing of {}", fs.kind))
+}
+
+fn clones(dir: &Path) -> bool {
+    let file = |name| write_file(&dir.join(name), &[1; 4096]).expect("a file in a scratch directory");
+    kernel::clone_range(&file("a"), 0, 4096, &file("b"), 0).is_ok()
 }
 
 /// Descriptors of files that have no path. The drivers inherit them.

@@ -39,6 +39,11 @@ impl Map {
         }
     }
 
+    /// Where the first extent begins.
+    pub(crate) fn first(&self) -> Option<u64> {
+        self.0.first().map(|extent| extent.logical)
+    }
+
     /// What the block is.
     pub(crate) fn stored(&self, block: u64) -> Stored {
         match self.0.iter().find(|extent| extent.logical < block + BLOCK && block < end(extent)) {

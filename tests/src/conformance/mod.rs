@@ -18,6 +18,7 @@ mod maps;
 mod meanwhile;
 mod model;
 pub(crate) mod outcome;
+mod profile;
 mod programs;
 pub(crate) mod reason;
 mod run;

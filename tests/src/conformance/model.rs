@@ -109,7 +109,7 @@ impl Model {
         let (from, at, len) = (src.index(src_off), self.index(dst_off), len as usize);
         let bytes = &src.bytes[from..from + len];
         match way {
-            Way::Copied => self.store(at..at + len, Stored::Data),
+            Way::Copied | Way::Server => self.store(at..at + len, Stored::Data),
             Way::Hole => {
                 assert!(bytes == vec![0; len], "the case calls bytes a hole that are not zeros");
                 self.store(at..at + len, Stored::Hole);

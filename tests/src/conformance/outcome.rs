@@ -30,6 +30,8 @@ pub(crate) enum Way {
     Copied,
     Cloned,
     Hole,
+    /// Copied by a server, which may share instead.
+    Server,
 }
 
 /// What copy, clone or both did: how many bytes went which way, in the order of the range.
@@ -75,6 +77,10 @@ pub(crate) fn cloned(len: u64) -> Done {
 
 pub(crate) fn a_hole(len: u64) -> Done {
     nothing().hole(len)
+}
+
+pub(crate) fn by_a_server(len: u64) -> Done {
+    nothing().way(Way::Server, len)
 }
 
 /// All of a source that the tests did not make.
@@ -285,6 +291,7 @@ pub(crate) const UNWRITTEN: u32 = 0x2;
 pub(crate) const SHARED: u32 = 0x4;
 pub(crate) const INLINE: u32 = 0x8;
 pub(crate) const ENCODED: u32 = 0x10;
+pub(crate) const UNKNOWN: u32 = 0x20;
 
 /// Runs from `start` on, as `(length, flags)`.
 pub(crate) fn runs<const N: usize>(start: u64, runs: [(u64, u32); N]) -> Outcome {

@@ -9,7 +9,7 @@ use std::sync::Mutex;
 use std::time::Instant;
 
 use super::answer::{Answer, expected};
-use super::case::{Case, Face};
+use super::case::{Case, Face, On};
 use super::check::Checked;
 use super::column::{Column, prepare_inherited};
 use super::driver::{Driver, Refusal};
@@ -147,12 +147,11 @@ fn column((place, fs): (usize, &Filesystem), cases: &[Case], programs: &BTreeMap
         }
     };
     let mut drivers: BTreeMap<Face, Driver> = BTreeMap::new();
+    let begin = Instant::now();
     for (number, case) in cases.iter().enumerate() {
-        let outcome = match case
-            .outcome(column.on)
-            .map_err(str::to_owned)
-            .and_then(|outcome| absent(&column, case).map_or(Ok(outcome), Err))
-        {
+        let on = column.profile.seen_as(case);
+        let outcome = column.profile.outcome(case).map_err(str::to_owned);
+        let outcome = match outcome.and_then(|outcome| absent(&column, case).map_or(Ok(outcome), Err)) {
             Ok(outcome) => outcome,
             Err(why) => {
                 (0..programs.len()).for_each(|_| tally.excuse(why.as_str()));
@@ -176,8 +175,8 @@ fn column((place, fs): (usize, &Filesystem), cases: &[Case], programs: &BTreeMap
                 }
             };
             let folder = format!("{number}-{}", face.name());
-            let mut run = Run { column: &column, case, face: *face, driver, is_alive: true };
-            match run.once(folder, outcome) {
+            let mut run = Run { column: &column, case, on, face: *face, driver, is_alive: true };
+            match run.once(folder, &outcome) {
                 Ok(problems) => {
                     tally.checks += 1;
                     if !problems.is_empty() {
@@ -193,6 +192,14 @@ fn column((place, fs): (usize, &Filesystem), cases: &[Case], programs: &BTreeMap
             }
         }
     }
+    let not_applicable: usize = tally.not_applicable.values().sum();
+    say(&format!(
+        "column {}: {} checks, {} failed, {not_applicable} not applicable, {:.1} s\n",
+        column.name,
+        tally.checks,
+        tally.failures,
+        begin.elapsed().as_secs_f32()
+    ));
     tally
 }
 
@@ -210,6 +217,8 @@ fn absent(column: &Column, case: &Case) -> Option<String> {
 struct Run<'a> {
     column: &'a Column,
     case: &'a Case,
+    /// What the filesystem is to the case.
+    on: On,
     face: Face,
     driver: Driver,
     is_alive: bool,
@@ -253,8 +262,7 @@ impl Run<'_> {
                 Err(why) => return Ok(self.died(why)),
             };
         let outcome = settled(outcome, &answer, stage.model(&call.src.path).map_or(0, Model::size));
-        let mut checked =
-            Checked { stage: &mut stage, case: self.case, on: self.column.on, problems: Vec::new() };
+        let mut checked = Checked { stage: &mut stage, case: self.case, on: self.on, problems: Vec::new() };
         let (said, wanted) = (answer.sentences(call, self.face), expected(call, self.face, &outcome));
         if said != wanted {
             checked.problems.push(differing(&said, &wanted));

@@ -111,6 +111,11 @@ impl<'a> Stage<'a> {
         self.column.place(&self.folder, path)
     }
 
+    /// Where the extent map of a file is to be read.
+    pub(crate) fn mapped(&self, at: &Path) -> io::Result<PathBuf> {
+        self.column.mapped(at)
+    }
+
     /// The last step before the call.
     pub(crate) fn note_changes(&mut self) -> io::Result<()> {
         let ours = self.models.keys().filter(|path| self.is_ours(path));
@@ -147,7 +152,9 @@ impl<'a> Stage<'a> {
     pub(super) fn forget_times(&self, path: &str) -> Result<(), Trouble> {
         if self.is_ours(path) {
             let long_ago = SystemTime::UNIX_EPOCH + LONG_AGO;
-            Handle::open(self.place(path))?.set_times(FileTimes::new().set_modified(long_ago))?;
+            // Both, for bindfs sets none alone.
+            let times = FileTimes::new().set_modified(long_ago).set_accessed(long_ago);
+            Handle::open(self.place(path))?.set_times(times)?;
         }
         Ok(())
     }

@@ -5,6 +5,8 @@ use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use xtent_tests::set_exchange;
+
 use crate::{Result, run};
 
 const NAME: &str = "xtent-cut";
@@ -12,6 +14,8 @@ const NAME: &str = "xtent-cut";
 pub(crate) struct Device {
     below: PathBuf,
     kind: String,
+    /// An XFS that exchanges ranges.
+    pub(crate) exchanges: bool,
     mounted: PathBuf,
     sectors: String,
 }
@@ -22,10 +26,17 @@ fn dmsetup(arguments: &[&str]) -> Result<()> {
 
 impl Device {
     pub(crate) fn format(below: &Path, kind: &str, mounted: &Path) -> Result<Device> {
+        let (kind, exchanges) = match kind {
+            "xfs-exchange" => ("xfs", true),
+            kind => (kind, false),
+        };
         run(Command::new(format!("mkfs.{kind}")).args(["-q", "-f"]).arg(below))?;
+        if exchanges {
+            set_exchange(below, true)?;
+        }
         let sectors = Command::new("blockdev").arg("--getsz").arg(below).output()?;
         let sectors = String::from_utf8(sectors.stdout)?.trim().to_owned();
-        Ok(Device { below: below.into(), kind: kind.into(), mounted: mounted.into(), sectors })
+        Ok(Device { below: below.into(), kind: kind.into(), exchanges, mounted: mounted.into(), sectors })
     }
 
     /// From what is on the device now.
@@ -65,6 +76,12 @@ impl Device {
     /// By the filesystem's own checker, of which nothing may be repaired.
     pub(crate) fn check(&self) -> Result<()> {
         match self.kind.as_str() {
+            "xfs" if self.exchanges => {
+                // Which the checker does not know.
+                set_exchange(&self.below, false)?;
+                run(Command::new("xfs_repair").arg("-n").arg(&self.below))?;
+                Ok(set_exchange(&self.below, true)?)
+            }
             "xfs" => run(Command::new("xfs_repair").arg("-n").arg(&self.below)),
             _ => run(Command::new("btrfs").args(["check", "--readonly"]).arg(&self.below)),
         }

@@ -1,9 +1,12 @@
-//! Power cuts in the middle of durable clones and copies of files, of published and exchanged trees, and of dedupes: what
-//! was told as done is there, everything else is old or new as a whole, and what was deduped has its bytes.
+//! Power cuts in the middle of durable clones and copies of files, of published and exchanged trees, of exchanged ranges,
+//! and of dedupes: what was told as done is there, everything else is old or new as a whole, and what was deduped has its
+//! bytes.
 //!
 //! ```text
-//! power_cut DEVICE xfs|btrfs [--cuts 3] [--seed N]
+//! power_cut DEVICE xfs|xfs-exchange|btrfs [--cuts 3] [--seed N]
 //! ```
+//!
+//! On `xfs-exchange` ranges are exchanged too, for which Linux must be 6.10 or newer.
 //!
 //! For a machine that may be spoilt (`tests/vm`): it formats the device. At a moment of its own every write to the device
 //! is dropped from then on, flushes too (dm-flakey); the filesystem is unmounted, mounted again from what had reached
@@ -38,11 +41,12 @@ fn main() -> ExitCode {
         words.get(at + 1)?.parse::<u64>().ok()
     };
     let [first, second, ..] = &words[..] else {
-        say("usage: power_cut DEVICE xfs|btrfs [--cuts N] [--seed N]");
+        say("usage: power_cut DEVICE xfs|xfs-exchange|btrfs [--cuts N] [--seed N]");
         return ExitCode::from(2);
     };
     if first == "--work" {
-        return match Work::new(Path::new(second), number("--seed").unwrap_or(0)).go_on() {
+        let exchanges = words.iter().any(|word| word == "--exchange");
+        return match Work::new(Path::new(second), number("--seed").unwrap_or(0), exchanges).go_on() {
             Ok(never) => never,
             Err(error) => {
                 say(&format!("error {error}"));
@@ -137,13 +141,14 @@ fn one(device: &Device, seed: u64, random: &mut Random, counts: &mut Counts) -> 
         fs::remove_dir_all(&dir)?;
     }
     fs::create_dir(&dir)?;
-    Work::new(&dir, seed).prepare()?;
+    Work::new(&dir, seed, device.exchanges).prepare()?;
     device.sync()?;
 
     let mut child = Command::new(std::env::current_exe()?)
         .arg("--work")
         .arg(&dir)
         .args(["--seed", &seed.to_string()])
+        .args(device.exchanges.then_some("--exchange"))
         .stdout(Stdio::piped())
         .spawn()?;
     let lines = reader(child.stdout.take().expect("it is piped"));

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use xtent::{
-    DedupeOptions, DedupeStatus, DedupeTarget, FileOptions, TO_END, TreeOptions, clone_file, clone_tree,
-    copy_file, copy_tree, dedupe_range,
+    Atomic, CloneOptions, DedupeOptions, DedupeStatus, DedupeTarget, FileOptions, TO_END, TreeOptions,
+    clone_file, clone_range, clone_tree, copy_file, copy_tree, dedupe_range,
 };
 use xtent_tests::pattern;
 
@@ -19,6 +19,9 @@ use crate::{Random, Result, say};
 /// Names that files are published under, and those of trees.
 const FILES: [&str; 2] = ["cloned", "copied"];
 const TREES: [&str; 2] = ["cloned-tree", "copied-tree"];
+/// A file whose range is exchanged, where the filesystem can.
+const EXCHANGED: &str = "exchanged";
+const EXCHANGED_LEN: usize = 256 << 10;
 /// The last differs from the others in its middle.
 const EQUAL: [&str; 4] = ["equal-0", "equal-1", "equal-2", "differs"];
 const EQUAL_LEN: usize = 1 << 20;
@@ -27,6 +30,7 @@ const IN_A_TREE: usize = 12;
 pub(crate) struct Work {
     dir: PathBuf,
     seed: u64,
+    exchanges: bool,
     random: Random,
     versions: BTreeMap<&'static str, u64>,
 }
@@ -34,7 +38,10 @@ pub(crate) struct Work {
 /// The bytes of a version of what stands under a name. The version comes first, so that it can be told.
 fn content(seed: u64, name: &str, version: u64) -> Vec<u8> {
     let mut state = Random(seed ^ version);
-    let len = 100_000 + state.below(200_000) as usize;
+    let len = match name {
+        EXCHANGED => EXCHANGED_LEN - 8,
+        _ => 100_000 + state.below(200_000) as usize,
+    };
     let of =
         name.bytes().fold(seed ^ (version << 8), |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
     [&version.to_le_bytes()[..], &pattern(of, len)].concat()
@@ -80,7 +87,7 @@ pub(crate) fn found(dir: &Path, seed: u64) -> Result<BTreeMap<String, u64>> {
         }
     }
     let mut found = BTreeMap::new();
-    for name in FILES.iter().filter(|name| dir.join(name).exists()) {
+    for name in FILES.iter().chain([&EXCHANGED]).filter(|name| dir.join(name).exists()) {
         found.insert((*name).into(), version_of(&dir.join(name), seed, name)?);
     }
     for name in TREES.iter().filter(|name| dir.join(name).exists()) {
@@ -95,8 +102,8 @@ pub(crate) fn is_leftover(name: &OsStr) -> bool {
 }
 
 impl Work {
-    pub(crate) fn new(dir: &Path, seed: u64) -> Work {
-        Work { dir: dir.into(), seed, random: Random(seed), versions: BTreeMap::new() }
+    pub(crate) fn new(dir: &Path, seed: u64, exchanges: bool) -> Work {
+        Work { dir: dir.into(), seed, exchanges, random: Random(seed), versions: BTreeMap::new() }
     }
 
     /// What must be there before anything is cut.
@@ -104,16 +111,20 @@ impl Work {
         for name in EQUAL {
             fs::write(self.dir.join(name), equal(self.seed, name))?;
         }
+        if self.exchanges {
+            fs::write(self.dir.join(EXCHANGED), content(self.seed, EXCHANGED, 0))?;
+        }
         Ok(fs::create_dir(self.dir.join("source"))?)
     }
 
     /// One step after the other, each told when it is on disk, until somebody ends this process.
     pub(crate) fn go_on(mut self) -> Result<ExitCode> {
         loop {
-            let name = match self.random.below(5) {
+            let name = match self.random.below(if self.exchanges { 7 } else { 5 }) {
                 step @ (0 | 1) => self.file(FILES[step as usize])?,
                 step @ (2 | 3) => self.tree(TREES[step as usize - 2])?,
-                _ => self.dedupe()?,
+                4 => self.dedupe()?,
+                _ => self.exchange()?,
             };
             if let Some(name) = name {
                 say(&format!("done {name} {}", self.versions[name]));
@@ -156,6 +167,19 @@ impl Work {
         }
         .map_err(|failure| format!("{}: {}", failure.path.display(), failure.error))?;
         Ok(Some(name))
+    }
+
+    /// A range of a file in place, likewise from a source that nobody synced.
+    fn exchange(&mut self) -> Result<Option<&'static str>> {
+        let version = self.next(EXCHANGED);
+        let src = self.dir.join("source/range");
+        fs::write(&src, content(self.seed, EXCHANGED, version))?;
+        let (src, dst) =
+            (File::open(&src)?, File::options().read(true).write(true).open(self.dir.join(EXCHANGED))?);
+        let options = CloneOptions::new().atomic(Atomic::Required);
+        clone_range(src.as_fd(), 0, dst.as_fd(), 0, TO_END, options)?;
+        dst.sync_all()?;
+        Ok(Some(EXCHANGED))
     }
 
     /// Blocks of their own first, with the same bytes, so that there is something to share.

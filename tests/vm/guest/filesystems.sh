@@ -1,11 +1,13 @@
 # To be sourced in a guest: makes, mounts and lists filesystems for the tests.
 
-# offer NAME TYPE DIRECTORY [DEVICE]: adds a line to XTENT_FILESYSTEMS (tests/src/filesystems.rs).
-XTENT_FILESYSTEMS= XTENT_SKIPPED=
-export XTENT_FILESYSTEMS XTENT_SKIPPED
+# offer NAME TYPE DIRECTORY [BENEATH]: adds a line to XTENT_FILESYSTEMS, and to XTENT_BENEATH if the files are kept in a
+# directory of another one (tests/src/filesystems.rs).
+XTENT_FILESYSTEMS= XTENT_BENEATH= XTENT_SKIPPED=
+export XTENT_FILESYSTEMS XTENT_BENEATH XTENT_SKIPPED
 offer() {
     chmod 777 "$3"
     XTENT_FILESYSTEMS+="$1"$'\t'"$2"$'\t'"$3"$'\n'
+    [[ -z ${4:-} ]] || XTENT_BENEATH+="$1"$'\t'"$4"$'\n'
 }
 skipped() { XTENT_SKIPPED+="$1"$'\t'"$2"$'\n'; }
 
@@ -31,8 +33,10 @@ make_and_mount() {
     mount -t "$type" "$device" "$dir"
 }
 
+# overlay DIRECTORY UPPER [LOWER [OPTIONS]]: of directories on these filesystems.
 overlay() {
+    local lower=${3:-$2}/lower-${1##*/} upper=$2/upper-${1##*/} work=$2/work-${1##*/}
     module overlay
-    mkdir -p "$2"/overlay-{lower,upper,work} "$1"
-    mount -t overlay overlay -o "lowerdir=$2/overlay-lower,upperdir=$2/overlay-upper,workdir=$2/overlay-work" "$1"
+    mkdir -p "$lower" "$upper" "$work" "$1"
+    mount -t overlay overlay -o "lowerdir=$lower,upperdir=$upper,workdir=$work${4:+,$4}" "$1"
 }

@@ -27,23 +27,26 @@ make_sets() {
         done
         overlay /m/overlay-btrfs /m/btrfs && offer overlay-btrfs overlay /m/overlay-btrfs
         overlay /m/overlay-ext4 /m/ext4 && offer overlay-ext4 overlay /m/overlay-ext4
+        overlay /m/overlay-mixed /m/xfs /m/ext4 && offer overlay-mixed overlay /m/overlay-mixed
+        overlay /m/overlay-metacopy /m/xfs /m/xfs metacopy=on,redirect_dir=on &&
+            offer overlay-metacopy overlay /m/overlay-metacopy
         module fuse
-        mkdir -p /m/fuse /m/xfs/beneath && bindfs /m/xfs/beneath /m/fuse && offer fuse fuse /m/fuse
+        mkdir -p /m/fuse /m/xfs/beneath && bindfs /m/xfs/beneath /m/fuse && offer fuse fuse /m/fuse /m/xfs/beneath
         ;;
     nfs)
         for type in xfs btrfs ext4; do share nfs $type; done
         serve_nfs /m/nfs/{xfs,btrfs,ext4}
         for type in xfs btrfs ext4; do
-            mount_nfs 4.2 $type /m/nfs4.2-$type && offer nfs4.2-$type nfs /m/nfs4.2-$type
+            mount_nfs 4.2 $type /m/nfs4.2-$type && offer nfs4.2-$type nfs /m/nfs4.2-$type /m/nfs/$type
         done
-        mount_nfs 4.1 xfs /m/nfs4.1 nosharecache && offer nfs4.1 nfs /m/nfs4.1
-        mount_nfs 3 xfs /m/nfs3 nosharecache && offer nfs3 nfs /m/nfs3
+        mount_nfs 4.1 xfs /m/nfs4.1 nosharecache && offer nfs4.1 nfs /m/nfs4.1 /m/nfs/xfs
+        mount_nfs 3 xfs /m/nfs3 nosharecache && offer nfs3 nfs /m/nfs3 /m/nfs/xfs
         ;;
     samba)
         for type in btrfs ext4; do share samba $type; done
         serve_samba /m/samba/{btrfs,ext4}
         for type in btrfs ext4; do
-            mount_smb 1445 $type /m/samba-$type && offer smb-samba-$type smb /m/samba-$type
+            mount_smb 1445 $type /m/samba-$type && offer smb-samba-$type smb /m/samba-$type /m/samba/$type
         done
         ;;
     ksmbd)
@@ -51,7 +54,7 @@ make_sets() {
         for type in xfs ext4; do share ksmbd $type; done
         serve_ksmbd /m/ksmbd/{xfs,ext4}
         for type in xfs ext4; do
-            mount_smb 445 $type /m/ksmbd-$type && offer smb-ksmbd-$type smb /m/ksmbd-$type
+            mount_smb 445 $type /m/ksmbd-$type && offer smb-ksmbd-$type smb /m/ksmbd-$type /m/ksmbd/$type
         done
         ;;
     esac; done
