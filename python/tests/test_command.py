@@ -230,16 +230,20 @@ def test_waiting_can_be_ended(here: Place) -> None:
 
 
 def test_progress_has_a_rate_and_an_end(here: Place) -> None:
-    file = here.file("src", noise(BLOCK))
+    """The first file is copied in two steps, the second one waits."""
+    here.file("first", noise(128 * BLOCK))
+    file = here.file("second", noise(BLOCK))
     lock = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
     fcntl.fcntl(file, fcntl.F_OFD_SETLK, lock)
-    terminal = Terminal("copy", "--stable", "lock", here.path / "src", here.path / "dst")
-    # Found out meanwhile how much it is.
-    terminal.until(rb"0%.*0/65.5 kB|0%.*0.0/64.0 KiB")
+    into = here.path / "into"
+    into.mkdir()
+    terminal = Terminal("copy", "--stable", "lock", here.path / "first", here.path / "second", into)
+    # Found out meanwhile how much it is: how much of it is done, the rate and the remaining time.
+    terminal.until(rb"99%.*8\.0/8\.1.*MiB.*[0-9.]+ [KMG]iB/s.*0:00:0")
     lock = struct.pack("hhqqi4x", fcntl.F_UNLCK, os.SEEK_SET, 0, 0, 0)
     fcntl.fcntl(file, fcntl.F_OFD_SETLK, lock)
     status, text = terminal.end()
-    assert status == 0 and text.endswith("1 file: 64.0 KiB copied\n"), text
+    assert status == 0 and text.endswith("2 files: 8.1 MiB copied\n"), text
 
 
 def test_probe(place: Place) -> None:
@@ -311,22 +315,6 @@ def test_pictures(sharing: Place) -> None:
         for file in files:
             assert file.name in svg
     piped("map", files[0], "--svg", sharing.path / "no" / "where.svg", status=1, said="where.svg")
-
-
-def test_pictures_are_drawn_by_a_browser(here: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("chromium is not installed")
-    if not here.can_share:
-        pytest.skip(f"{here.name} does not share blocks")
-    monkeypatch.chdir(here.path)
-    piped("map", *shared_files(here), "--svg", "map.svg")
-    for scheme in ("1", "0"):
-        line = [chromium, "--headless=new", "--no-sandbox", "--disable-gpu", "--user-data-dir=profile"]
-        line += [f"--blink-settings=preferredColorScheme={scheme}", "--screenshot=map.png", "--window-size=1200,400"]
-        subprocess.run([*line, f"file://{here.path}/map.svg"], check=True, capture_output=True)
-        # A picture of one colour would be some hundred bytes.
-        assert (here.path / "map.png").stat().st_size > 5000
 
 
 def test_du(place: Place) -> None:
@@ -412,13 +400,22 @@ def test_completion() -> None:
     subprocess.run(["bash", "-n"], input=piped("completion", "bash"), text=True, check=True)
 
 
-def test_a_reader_that_has_enough() -> None:
-    line = [*COMMAND, "completion", "bash"]
-    with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
+@pytest.mark.parametrize("arguments", [["completion", "bash"], ["du", "."], ["du", ".", "--json"]])
+def test_a_reader_that_has_enough(here: Place, arguments: list[str]) -> None:
+    with subprocess.Popen(
+        [*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=here.path
+    ) as child:
         assert child.stdout and child.stderr
         child.stdout.close()
         assert child.stderr.read() == b""
     assert child.returncode == 0
+
+
+def test_output_that_cannot_be_written(here: Place) -> None:
+    for arguments in (["du", "."], ["du", ".", "--json"]):
+        with open("/dev/full", "w") as full:
+            done = subprocess.run([*COMMAND, *arguments], stdout=full, stderr=subprocess.PIPE, text=True, cwd=here.path)
+        assert (done.returncode, done.stderr) == (1, "xtent: standard output: No space left on device\n")
 
 
 def test_pipes_and_json_need_no_other_package(here: Place, tree: Path) -> None:

@@ -42,14 +42,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     output = Output(args.json)
     try:
         args.run(args, output)
+        output.end()
     except KeyboardInterrupt:
         output.said("interrupted; nothing was left half made")
         return 130
-    except BrokenPipeError:
-        # Whoever reads this has enough. Nothing more is to be written when Python ends either.
+    except OSError as error:
+        # Of what is done the command says itself what failed: this is its own output. Nothing more is to be written
+        # when Python ends either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    return output.end()
+        # Whoever reads this may have enough.
+        if not isinstance(error, BrokenPipeError):
+            output.failed(error, "standard output")
+    return 1 if output.failures else 0
 
 
 def _end(number: int, frame: object) -> None:

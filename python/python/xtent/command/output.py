@@ -131,12 +131,12 @@ class Output:
         self.failures.append({"path": path, "errno": errno, "reason": plain(reason), "text": text})
         self.said(f"{shown(path)}: {text}" if path else text)
 
-    def end(self) -> int:
-        """The exit status."""
+    def end(self) -> None:
+        """All of it is written."""
         if self.as_json:
             # A path that is no text is kept as os.fsdecode() has it, in escapes.
             print(json.dumps({**self.result, "failures": self.failures}, indent=2))
-        return 1 if self.failures else 0
+        sys.stdout.flush()
 
 
 def failures(output: Output, found: Iterable[object], within: str | None = None) -> None:
