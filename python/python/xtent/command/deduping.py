@@ -26,6 +26,9 @@ def add(commands: Commands) -> None:
     made.add_argument("roots", nargs="+", metavar="FILE", help="a file; with -r also a directory")
     made.add_argument("-r", "--recursive", action="store_true", help="go down into directories")
     made.add_argument("--apply", action="store_true", help="do it")
+    made.add_argument(
+        "--blocks", action="store_true", help="files that differ share what is equal in the same places too, as images do"
+    )
     made.add_argument("--index", metavar="FILE", help="remember in FILE what was found: the next run reads what changed")
     made.add_argument("--rebuild", action="store_true", help="make a new index where the old one cannot be used")
     made.add_argument(
@@ -73,6 +76,7 @@ def _done(args: Any, output: Output) -> xtent.DedupeTreeReport:
         return xtent.dedupe_tree(
             args.roots,
             dry_run=not args.apply,
+            blocks=args.blocks,
             min_size=args.min_size,
             include=args.include,
             exclude=args.exclude,
