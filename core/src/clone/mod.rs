@@ -258,7 +258,7 @@ impl Job<'_> {
             return Ok(Done::new(amount.cloned(), Protection::Size));
         };
         signals.take_sigxfsz();
-        let destination = if self.was_refused(errno) {
+        let destination = if self.left_alone(errno) {
             Destination::Untouched
         } else {
             before.restore_size(self.dst, self.range.dst)
@@ -330,7 +330,7 @@ impl Job<'_> {
             return Ok(Done { bytes: amount.cloned(), protection: Protection::Undo, reserve });
         };
         let destination =
-            if self.was_refused(errno) { Destination::Untouched } else { undo.restore(self.dst) };
+            if self.left_alone(errno) { Destination::Untouched } else { undo.restore(self.dst) };
         if matches!(destination, Destination::Changed { .. })
             && let Some(place) = &mut options.keep_undo
         {
@@ -391,10 +391,20 @@ impl Job<'_> {
         self.refusal().unwrap_or_else(|| Failed::before_anything(errno, Some(reason)))
     }
 
-    /// Whether the kernel refused before it changed anything. Then nothing is put back: what is other than before was
-    /// written by others.
+    /// Whether the kernel refused before it changed anything. With EFBIG XFS also ends a clone half-way, for a file that would
+    /// have too many extents.
     fn was_refused(&self, errno: Errno) -> bool {
-        way::is_refusal(errno.0) || errno.0 == libc::EINVAL && self.why(errno) != Reason::Unknown
+        match errno.0 {
+            libc::EINVAL => self.why(errno) != Reason::Unknown,
+            libc::EFBIG => self.passes_limit(),
+            errno => way::is_refusal(errno),
+        }
+    }
+
+    /// The same, where there is a way back. Where nothing was changed it is not gone: what is other than before was written by
+    /// others. What explains an EINVAL now may have come about since, by others too.
+    fn left_alone(&self, errno: Errno) -> bool {
+        self.was_refused(errno) && (errno.0 != libc::EINVAL || self.how_far() == Destination::Untouched)
     }
 
     fn why(&self, errno: Errno) -> Reason {
@@ -403,7 +413,8 @@ impl Job<'_> {
 
     fn explained(&self, failed: Failed) -> Error {
         let Failed { mut errno, reason, destination, protection, reserve } = failed;
-        let refused_by_kernel = reason.is_none() && (errno.0 == libc::EINVAL || way::is_refusal(errno.0));
+        let refused_by_kernel =
+            reason.is_none() && (matches!(errno.0, libc::EINVAL | libc::EFBIG) || way::is_refusal(errno.0));
         if refused_by_kernel && self.passes_limit() {
             // The kernel says EINVAL where the limit lies inside the range.
             errno = Errno(libc::EFBIG);

@@ -56,7 +56,6 @@ pub(super) fn is_refusal(errno: i32) -> bool {
             | libc::EACCES
             | libc::ETXTBSY
             | libc::EOVERFLOW
-            | libc::EFBIG
     )
 }
 
@@ -99,12 +98,19 @@ mod tests {
 
     #[test]
     fn what_may_have_changed_something_is_no_refusal() {
-        for errno in
-            [libc::ENOSPC, libc::EDQUOT, libc::EIO, libc::ENOMEM, libc::EINTR, libc::EINVAL, libc::EROFS]
-        {
+        for errno in [
+            libc::ENOSPC,
+            libc::EDQUOT,
+            libc::EIO,
+            libc::ENOMEM,
+            libc::EINTR,
+            libc::EINVAL,
+            libc::EROFS,
+            libc::EFBIG,
+        ] {
             assert!(!is_refusal(errno), "{errno}");
         }
-        for errno in [libc::EXDEV, libc::EOPNOTSUPP, libc::EBADF, libc::EPERM, libc::ETXTBSY, libc::EFBIG] {
+        for errno in [libc::EXDEV, libc::EOPNOTSUPP, libc::EBADF, libc::EPERM, libc::ETXTBSY] {
             assert!(is_refusal(errno), "{errno}");
         }
     }
