@@ -8,23 +8,27 @@ pub(crate) const STEP: u64 = 1 << 20;
 /// At most [`STEP`] bytes, at an address and of a length that a descriptor opened with O_DIRECT takes
 /// (open(2)): whole pages.
 pub(crate) struct Buffer {
+    /// Empty until it is needed.
     memory: Vec<u8>,
     start: usize,
+    room: usize,
 }
 
 impl Buffer {
-    /// Room for `len` bytes, or for a step of them. Memory that is never used takes no space.
+    /// Room for `len` bytes, or for a step of them. It is taken when it is first used: to fill it with zeros takes longer than
+    /// most of what is done to a small file.
     pub(crate) fn new(len: u64) -> Buffer {
-        let len = len.clamp(1, STEP) as usize;
-        let memory = vec![0; len.next_multiple_of(page_size()) + page_size()];
-        let start = memory.as_ptr().align_offset(page_size());
-        Buffer { memory, start }
+        let room = (len.clamp(1, STEP) as usize).next_multiple_of(page_size());
+        Buffer { memory: Vec::new(), start: 0, room }
     }
 
     /// The first `len` bytes, or all there are.
     pub(crate) fn first(&mut self, len: u64) -> &mut [u8] {
-        let room = self.memory.len() - page_size();
-        let len = len.min(room as u64) as usize;
+        if self.memory.is_empty() {
+            self.memory = vec![0; self.room + page_size()];
+            self.start = self.memory.as_ptr().align_offset(page_size());
+        }
+        let len = len.min(self.room as u64) as usize;
         &mut self.memory[self.start..self.start + len]
     }
 }
