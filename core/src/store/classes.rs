@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
+use std::ops::Range;
 
 use super::member::Member;
 use super::placement::Placement;
@@ -16,12 +17,18 @@ pub(super) struct Class {
 
 impl Class {
     /// A class without members, like this one.
-    pub(super) fn of(member: &Member, size: u64) -> Class {
-        let (mapped, extents) = match member.placement {
+    fn of(member: Option<&Member>, size: u64) -> Class {
+        let (mapped, extents) = match member.and_then(|member| member.placement) {
             Some(Placement::At(place)) => (place.mapped, place.extents),
             _ => (size, 1),
         };
         Class { members: Vec::new(), mapped, extents }
+    }
+
+    /// Members with one digest as one class, like the first that could be looked at.
+    pub(super) fn whole(members: &[Member], which: Range<usize>, size: u64) -> Class {
+        let first = members[which.clone()].iter().find(|member| member.placement.is_some());
+        Class { members: which.collect(), ..Class::of(first, size) }
     }
 
     /// What its members share among themselves.
@@ -41,7 +48,7 @@ pub(super) fn classes(members: &[Member], size: u64) -> Vec<Class> {
             None => continue,
         };
         if class == classes.len() {
-            classes.push(Class::of(member, size));
+            classes.push(Class::of(Some(member), size));
         }
         classes[class].members.push(at);
     }

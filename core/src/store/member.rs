@@ -26,6 +26,10 @@ pub(super) struct Member {
     pub(super) known: Option<Entry>,
     /// Its digest is that of the bytes with this stamp.
     pub(super) is_sure: bool,
+    /// It could not be opened, which was told: it takes no part any more.
+    pub(super) is_missing: bool,
+    /// What it shared before the call was told, or cannot be seen any more.
+    pub(super) is_told: bool,
 }
 
 /// Opens the files of one thread.
@@ -58,6 +62,8 @@ impl Member {
             stamp: found.stamp,
             known,
             is_sure: known.is_some(),
+            is_missing: false,
+            is_told: false,
         }
     }
 
@@ -88,8 +94,8 @@ impl<'a> Files<'a> {
 
     /// Opens a member where it is not open, and looks where it lies. False where it takes no part.
     pub(super) fn open(&mut self, member: &mut Member) -> bool {
-        if member.file.is_some() {
-            return true;
+        if member.file.is_some() || member.is_missing {
+            return !member.is_missing;
         }
         let record = self.record(member);
         match self.find(record) {
@@ -106,15 +112,24 @@ impl<'a> Files<'a> {
                 member.file = Some(file);
                 true
             }
-            Err(Missing::Vanished) => {
-                self.job.told().vanished += 1;
-                false
-            }
-            Err(Missing::Refused(refusal)) => {
-                self.job.fail(record, refusal.errno, refusal.reason);
+            Err(missing) => {
+                member.is_missing = true;
+                match missing {
+                    Missing::Vanished => self.job.told().vanished += 1,
+                    Missing::Refused(refusal) => self.job.fail(record, refusal.errno, refusal.reason),
+                }
                 false
             }
         }
+    }
+
+    /// Opens the first of some members that takes part.
+    pub(super) fn first(
+        &mut self,
+        members: &mut [Member],
+        some: impl IntoIterator<Item = usize>,
+    ) -> Option<usize> {
+        some.into_iter().find(|at| self.open(&mut members[*at]))
     }
 
     fn find(&mut self, record: &Record) -> Result<(OwnedFd, Looked), Missing> {

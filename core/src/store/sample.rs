@@ -1,5 +1,6 @@
 //! A digest of a small file, or of some small parts of a large one.
 
+use std::num::NonZeroU64;
 use std::os::fd::BorrowedFd;
 
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
@@ -21,10 +22,10 @@ const PARTS: u64 = 4;
 pub(super) const READ: u64 = PARTS * PART;
 
 /// A digest of each part of a larger file; `None` of one that is all zeros.
-pub(super) type Parts = [Option<u64>; PARTS as usize];
+pub(super) type Parts = [Option<NonZeroU64>; PARTS as usize];
 
 /// Where the parts are: at the beginning, at the end, and evenly between; whole parts that begin at a multiple.
-fn parts(size: u64) -> impl Iterator<Item = (u64, u64)> {
+pub(super) fn parts(size: u64) -> impl Iterator<Item = (u64, u64)> {
     let (parts, part) = if size <= WHOLE { (1, size) } else { (PARTS, PART) };
     let last = (size - part) / PART * PART;
     (0..parts).map(move |i| {
@@ -92,7 +93,7 @@ pub(super) fn each(fd: BorrowedFd<'_>, size: u64, buffer: &mut Buffer) -> sys::R
         if !update(&mut hash, fd, at, len, buffer)? {
             return Ok(None);
         }
-        *digest = (hash.digest() != zeros(len)).then(|| hash.digest());
+        *digest = NonZeroU64::new(hash.digest()).filter(|digest| digest.get() != zeros(len));
     }
     Ok(Some(digests))
 }

@@ -5,8 +5,10 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use crate::control::Control;
 use crate::dedupe::{DedupeOptions, DedupeResult, DedupeStatus, DedupeTarget, dedupe_range};
+use crate::extents::{Extents, Sync, pieces_that_may_differ};
 use crate::file::path_refusal;
 use crate::reason::Reason;
+use crate::sys;
 
 use super::catalogue::Record;
 use super::classes::{Class, source};
@@ -26,12 +28,46 @@ enum Told {
 }
 
 impl Worker<'_, '_> {
-    pub(super) fn estimate(&self, classes: &[Class]) {
-        let all: u64 = classes.iter().map(|class| class.mapped * class.members.len() as u64).sum();
-        let source = source(classes).map_or(0, |at| classes[at].mapped * classes[at].members.len() as u64);
-        let mut told = self.job.told();
-        told.estimate += all - source;
-        told.already_shared += classes.iter().map(Class::shared_within).sum::<u64>();
+    /// Tells what the members of each class share among themselves; and that of all but one of them nothing is to be
+    /// told later: they share the same with others as that one does.
+    pub(super) fn tell_within(&self, members: &mut [Member], classes: &[Class]) {
+        for class in classes {
+            class.members[1..].iter().for_each(|at| members[*at].is_told = true);
+        }
+        self.job.told().already_shared += classes.iter().map(Class::shared_within).sum::<u64>();
+    }
+
+    pub(super) fn estimate(&mut self, members: &mut [Member], classes: &[Class], size: u64) {
+        let Some(source) = source(classes) else { return };
+        for at in (0..classes.len()).filter(|at| *at != source) {
+            let each = self.unshared(members, &classes[source], &classes[at], size, |_| true);
+            self.job.told().estimate += each * classes[at].members.len() as u64;
+        }
+    }
+
+    /// How much each member of a class could come to share of the source's blocks, by the samples that are equal, and what
+    /// the maps of these say is shared already.
+    pub(super) fn unshared(
+        &mut self,
+        members: &mut [Member],
+        source: &Class,
+        class: &Class,
+        size: u64,
+        is_equal: impl Fn(usize) -> bool,
+    ) -> u64 {
+        let mut first = |class: &Class| self.files.first(members, class.members.iter().copied());
+        let (Some(from), Some(to)) = (first(source), first(class)) else { return 0 };
+        let unshared = match (file(&members[from]), file(&members[to])) {
+            (Some(ours), Some(theirs)) => unshared(ours, theirs, size, is_equal),
+            _ => None,
+        };
+        if members.len() > HELD {
+            members[from].close();
+            members[to].close();
+        }
+        unshared.map_or(class.mapped, |(unshared, blocks)| {
+            (u128::from(class.mapped) * u128::from(unshared) / u128::from(blocks)) as u64
+        })
     }
 
     /// Has the kernel compare the classes and share what is equal. True where nothing is left to be done.
@@ -46,7 +82,6 @@ impl Worker<'_, '_> {
         let mut is_first = is_first;
         while let Some(at) = source(&left) {
             let source = left.swap_remove(at);
-            self.job.told().already_shared += source.shared_within();
             if left.is_empty() {
                 break;
             }
@@ -69,7 +104,7 @@ impl Worker<'_, '_> {
         let mut settled = true;
         let mut divided: HashMap<u128, Vec<Class>> = HashMap::new();
         for class in left {
-            match self.whole(&mut members[class.members[0]], size) {
+            match self.whole(members, &class, size) {
                 Some(digest) => divided.entry(digest).or_default().push(class),
                 None => settled = false,
             }
@@ -86,11 +121,10 @@ impl Worker<'_, '_> {
         settled
     }
 
-    fn whole(&mut self, member: &mut Member, size: u64) -> Option<u128> {
-        let is_held = member.file.is_some();
-        if !self.files.open(member) {
-            return None;
-        }
+    fn whole(&mut self, members: &mut [Member], class: &Class, size: u64) -> Option<u128> {
+        let hold = members.len() <= HELD;
+        let at = self.files.first(members, class.members.iter().copied())?;
+        let member = &mut members[at];
         let stopped = || self.job.is_stopped();
         let control = Control::new().cancel(&stopped);
         let file = member.file.as_ref()?.as_fd();
@@ -110,7 +144,7 @@ impl Worker<'_, '_> {
                 None
             }
         };
-        if !is_held {
+        if !hold {
             member.close();
         }
         digest
@@ -126,10 +160,9 @@ impl Worker<'_, '_> {
         size: u64,
     ) -> (Vec<Class>, bool) {
         let hold = members.len() <= HELD;
-        let from = source.members[0];
-        if !self.files.open(&mut members[from]) {
+        let Some(from) = self.files.first(members, source.members.iter().copied()) else {
             return (classes, false);
-        }
+        };
         let mut all_asked = true;
         let mut differing = Vec::new();
         for mut class in classes {
@@ -139,15 +172,12 @@ impl Worker<'_, '_> {
                 for at in some {
                     if self.files.open(&mut members[*at]) {
                         opened.push(*at);
-                    } else {
-                        all_asked = false;
                     }
                 }
                 match self.ask_together(members, from, &opened, size) {
                     Ok(results) => {
                         for (at, result) in opened.iter().zip(results) {
-                            let record = self.files.record(&members[*at]);
-                            match self.tell(record, &result) {
+                            match self.tell(&mut members[*at], &result) {
                                 Told::Done => {}
                                 Told::Differs => differ.push(*at),
                                 Told::Failed => all_asked = false,
@@ -185,9 +215,6 @@ impl Worker<'_, '_> {
         opened: &[usize],
         size: u64,
     ) -> Result<Vec<DedupeResult>, ()> {
-        fn file(member: &Member) -> Option<BorrowedFd<'_>> {
-            member.file.as_ref().map(AsFd::as_fd)
-        }
         let target = |at: &usize| file(&members[*at]).map(|fd| DedupeTarget { fd, offset: 0 });
         let targets: Vec<DedupeTarget<'_>> = opened.iter().filter_map(target).collect();
         let stopped = || {
@@ -206,11 +233,14 @@ impl Worker<'_, '_> {
         })
     }
 
-    fn tell(&self, record: &Record, result: &DedupeResult) -> Told {
+    fn tell(&self, member: &mut Member, result: &DedupeResult) -> Told {
         {
             let mut told = self.job.told();
             told.shared += result.shared.unwrap_or(0);
-            told.already_shared += result.already_shared.unwrap_or(0);
+            // What it shares later on this call may have brought about.
+            if !std::mem::replace(&mut member.is_told, true) {
+                told.already_shared += result.already_shared.unwrap_or(0);
+            }
             match (result.status, result.shared) {
                 (DedupeStatus::Same, None) => told.unmeasured += 1,
                 (DedupeStatus::Same, Some(more)) if more > 0 => told.deduped += 1,
@@ -222,7 +252,7 @@ impl Worker<'_, '_> {
             DedupeStatus::Differs => Told::Differs,
             DedupeStatus::NotReached => Told::Failed,
             DedupeStatus::Failed => {
-                self.refused(record, result.errno, result.reason);
+                self.refused(self.files.record(member), result.errno, result.reason);
                 Told::Failed
             }
         }
@@ -236,4 +266,30 @@ impl Worker<'_, '_> {
             _ => self.job.fail(record, errno, reason),
         }
     }
+}
+
+fn file(member: &Member) -> Option<BorrowedFd<'_>> {
+    member.file.as_ref().map(AsFd::as_fd)
+}
+
+/// Of how many bytes of blocks in the second one's samples how many could come to share the first one's. `None` where the
+/// samples say nothing: there are no blocks, or no maps.
+fn unshared(
+    ours: BorrowedFd<'_>,
+    theirs: BorrowedFd<'_>,
+    size: u64,
+    is_equal: impl Fn(usize) -> bool,
+) -> Option<(u64, u64)> {
+    let (mut unshared, mut blocks) = (0, 0);
+    for (i, (at, len)) in sample::parts(size).enumerate() {
+        let map = |fd| Extents::new(fd, at, at + len, Sync::No).collect::<sys::Result<Vec<_>>>().ok();
+        let (ours, theirs) = (map(ours)?, map(theirs)?);
+        blocks += theirs.iter().filter(|extent| !extent.is_hole()).map(|extent| extent.length).sum::<u64>();
+        if is_equal(i) {
+            // Holes are not filled.
+            let pieces = pieces_that_may_differ(&ours, &theirs).into_iter().filter(|piece| !piece.2);
+            unshared += pieces.map(|(from, to, _)| to - from).sum::<u64>();
+        }
+    }
+    (blocks > 0).then_some((unshared.min(blocks), blocks))
 }

@@ -187,7 +187,7 @@ impl<'a, 'c> Worker<'a, 'c> {
             self.job.told().known += members.len() as u64;
             return;
         }
-        let settled = share(self, members, size);
+        let settled = share(self, members, size) && members.iter().all(|member| !member.is_missing);
         let set = if settled { self.set(members) } else { 0 };
         self.end(members, set);
     }
@@ -198,19 +198,21 @@ impl<'a, 'c> Worker<'a, 'c> {
             return true;
         }
         let hold = members.len() <= HELD;
-        let mut settled = true;
         for member in members.iter_mut() {
-            settled &= member.placement.is_some() || self.files.open(member);
+            if member.placement.is_none() {
+                self.files.open(member);
+            }
             if !hold {
                 member.close();
             }
         }
         let classes = classes(members, size);
+        self.tell_within(members, &classes);
         if self.job.rules.dry_run {
-            self.estimate(&classes);
+            self.estimate(members, &classes, size);
             return false;
         }
-        self.share(members, classes, size, true) && settled
+        self.share(members, classes, size, true)
     }
 
     /// A number for these files as they are.

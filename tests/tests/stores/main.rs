@@ -3,6 +3,7 @@
 mod index;
 mod storm;
 
+use std::cell::Cell;
 use std::fs::{self, File};
 use std::ops::ControlFlow;
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt, symlink};
@@ -318,6 +319,120 @@ fn files_that_differ_share_what_is_equal() {
     });
 }
 
+/// A large file with some bytes changed.
+fn changed(seed: u64, size: usize, places: &[usize]) -> Vec<u8> {
+    let mut bytes = pattern(seed, size);
+    places.iter().for_each(|place| bytes[*place] ^= 0xff);
+    bytes
+}
+
+#[test]
+fn what_was_shared_before_is_told_once_and_truly() {
+    everywhere("what_was_shared_before_is_told_once_and_truly", |fs| {
+        let dir = scratch(fs);
+        let size = 4 << 20;
+        // Three with the same samples, and a pair that is near them.
+        for (name, places) in
+            [("a", [1 << 20]), ("b", [2 << 20]), ("c", [3 << 20]), ("d", [size - 1]), ("e", [size - 1])]
+        {
+            write(&dir.path().join(name), &changed(1, size, &places));
+        }
+        let report = run(dir.path(), DedupeTreeOptions::new().blocks(true));
+        assert_eq!((report.already_shared, report.deduped), (0, 1), "{fs}: {report:?}");
+        assert!(report.shared >= 4 * (size as u64 - 8192), "{fs}: {report:?}");
+
+        let dry = run(dir.path(), DedupeTreeOptions::new().blocks(true).dry_run(true));
+        assert_eq!((dry.estimate, dry.already_shared), (0, size as u64), "{fs}: {dry:?}");
+
+        // One of the pair is all the other's; what shares with the source is told of each of the others once.
+        let again = run(dir.path(), DedupeTreeOptions::new().blocks(true));
+        let most = 4 * size as u64;
+        assert!(again.already_shared <= most, "{fs}: {again:?}");
+        assert!(again.already_shared >= most - 3 * 8192, "{fs}: {again:?}");
+    });
+}
+
+#[test]
+fn more_near_files_than_are_held_open() {
+    everywhere("more_near_files_than_are_held_open", |fs| {
+        let dir = scratch(fs);
+        let size = 136 << 10;
+        let at = |i: u64, which: &str| dir.path().join(format!("{i}{which}"));
+        let kinds = 30;
+        for i in 0..kinds {
+            write(&at(i, "a"), &changed(i, size, &[]));
+            write(&at(i, "b"), &changed(i, size, &[]));
+            write(&at(i, "near"), &changed(i, size, &[5]));
+            write(&at(i, "near too"), &changed(i, size, &[size - 1]));
+        }
+        let before = contents(dir.path());
+        let most = Cell::new(0);
+        let count = || {
+            let open = fs::read_dir("/proc/self/fd").expect("descriptors");
+            let paths = open.filter_map(|fd| fs::read_link(fd.ok()?.path()).ok());
+            let held = paths.filter(|path| path != dir.path() && path.starts_with(dir.path())).count();
+            most.set(most.get().max(held));
+            false
+        };
+        let options = || {
+            let options = DedupeTreeOptions::new().blocks(true).threads(1);
+            options.control(Control::new().cancel(&count))
+        };
+        let dry = run(dir.path(), options().dry_run(true));
+        assert!(dry.estimate >= kinds * 2 * size as u64, "{fs}: {dry:?}");
+        let report = run(dir.path(), options());
+        assert_eq!((report.deduped, report.already_shared), (kinds, 0), "{fs}: {report:?}");
+        for i in 0..kinds {
+            assert!(shares_all(&at(i, "a"), &at(i, "b")), "{fs}");
+            let near = ["a", "near", "near too"];
+            let shared = |a: &str, b: &str| shared_with(&at(i, a), &at(i, b)).expect("maps");
+            let with_all = |a: &&str| near.iter().all(|b| *a == *b || shared(a, b) >= size as u64 - 8192);
+            assert!(near.iter().any(with_all), "{fs}: {i}");
+        }
+        assert_eq!(run(dir.path(), options().dry_run(true)).estimate, 0, "{fs}");
+        assert_eq!(contents(dir.path()), before, "{fs}");
+        assert!((2..=64).contains(&most.get()), "{fs}: {} were open", most.get());
+    });
+}
+
+#[test]
+fn a_file_that_vanishes_takes_no_other_with_it() {
+    everywhere("a_file_that_vanishes_takes_no_other_with_it", |fs| {
+        let dir = scratch(fs);
+        let (store, index) = (dir.path().join("store"), dir.path().join("index"));
+        let at = |name: &str| store.join(name);
+        let size = 1 << 20;
+        for name in ["a", "b", "c"] {
+            write(&at(name), &changed(1, size, &[]));
+        }
+        write(&at("near"), &changed(1, size, &[5]));
+        // A group that comes before, as it has more bytes.
+        for name in ["first", "first too"] {
+            write(&at(name), &changed(2, 4 << 20, &[]));
+        }
+        grow_old(&store);
+        // The index has their digests, so that they are not opened to be read.
+        run(&store, DedupeTreeOptions::new().index(&index).dry_run(true));
+        // The one that is asked first.
+        let inode = |name: &&str| fs::metadata(at(name)).expect("a file").ino();
+        let mut equal = ["a", "b", "c"];
+        equal.sort_by_key(inode);
+        let mut remove = |files: u64, _bytes: u64| {
+            if files >= 2 {
+                fs::remove_file(at(equal[0])).ok();
+            }
+            ControlFlow::Continue(())
+        };
+        let options = || DedupeTreeOptions::new().index(&index).blocks(true).threads(1);
+        let report = run(&store, options().control(Control::new().progress(&mut remove)));
+        assert_eq!((report.vanished, report.deduped), (1, 2), "{fs}: {report:?}");
+        assert!(shares_all(&at(equal[1]), &at(equal[2])), "{fs}");
+        assert_eq!(shared_with(&at(equal[1]), &at("near")).expect("maps"), size as u64 - 4096, "{fs}");
+        // Whoever looked at fewer than there were does not say that all is done.
+        assert_eq!(run(&store, options()).known, 2, "{fs}");
+    });
+}
+
 #[test]
 fn more_files_than_are_held_open() {
     everywhere("more_files_than_are_held_open", |fs| {
@@ -391,6 +506,42 @@ fn a_run_may_be_cancelled_and_goes_on_the_next_time() {
         let cancel = || true;
         let options = DedupeTreeOptions::new().control(Control::new().cancel(&cancel));
         assert_eq!(dedupe(dir.path(), options).expect_err("cancelled").error.reason, Reason::Cancelled);
+    });
+}
+
+/// At any look: what was shared by then stays, and the next run does the rest.
+#[test]
+fn a_run_over_near_files_may_be_cancelled_at_any_time() {
+    everywhere("a_run_over_near_files_may_be_cancelled_at_any_time", |fs| {
+        let dir = scratch(fs);
+        let size = 1 << 20;
+        for i in 0..6 {
+            write(&dir.path().join(format!("{i}")), &changed(1, size, &[i / 2 * 20_000, 500_000]));
+        }
+        let before = contents(dir.path());
+        let (mut at, mut cancelled) = (1, 0);
+        loop {
+            let looks = Cell::new(0);
+            let cancel = || {
+                looks.set(looks.get() + 1);
+                looks.get() >= at
+            };
+            let control = Control::new().cancel(&cancel);
+            let options = DedupeTreeOptions::new().blocks(true).threads(1).control(control);
+            match dedupe(dir.path(), options) {
+                Ok(report) => {
+                    assert_eq!(report.failures, [], "{fs}");
+                    break;
+                }
+                Err(failure) => assert_eq!(failure.error.reason, Reason::Cancelled, "{fs}"),
+            }
+            cancelled += 1;
+            at += 1;
+        }
+        assert!(cancelled > 10, "{fs}: {cancelled}");
+        let last = run(dir.path(), DedupeTreeOptions::new().blocks(true));
+        assert_eq!((last.deduped, last.shared), (0, 0), "{fs}: {last:?}");
+        assert_eq!(contents(dir.path()), before, "{fs}");
     });
 }
 

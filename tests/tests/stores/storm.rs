@@ -13,7 +13,7 @@ use super::{Random, dedupe, everywhere, run};
 /// Stores of random files: each file has what was last written to it.
 #[test]
 fn whoever_writes_meanwhile() {
-    let rounds = std::env::var("XTENT_STORE_ROUNDS").map_or(2, |rounds| rounds.parse().expect("a number"));
+    let rounds = std::env::var("XTENT_STORE_ROUNDS").map_or(4, |rounds| rounds.parse().expect("a number"));
     let seed = std::env::var("XTENT_STORE_SEED").map_or(1, |seed| seed.parse().expect("a number"));
     everywhere("whoever_writes_meanwhile", |fs| {
         for round in 0..rounds {
@@ -48,8 +48,9 @@ fn storm(fs: &Filesystem, seed: u64, round: u64) -> io::Result<()> {
         model.push((path, bytes));
     }
     let options = || {
-        let options = DedupeTreeOptions::new().threads(1 + (round % 3) as usize);
-        if round.is_multiple_of(2) { options.index(&index) } else { options }
+        let options =
+            DedupeTreeOptions::new().threads(1 + (round % 3) as usize).blocks(!round.is_multiple_of(2));
+        if round % 4 < 2 { options.index(&index) } else { options }
     };
     let done = AtomicBool::new(false);
     let writes = AtomicU64::new(0);
