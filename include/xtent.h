@@ -993,13 +993,17 @@ struct xtent_dedupe_tree_report {
      * before the difference; with XTENT_DEDUPE_TREE_BLOCKS all its equal blocks.
      */
     uint64_t shared;
-    /** What of candidates shared another one's blocks before the call. What is `known` is not counted. */
+    /**
+     * What of candidates shared another one's blocks before the call: all of those that shared all their blocks with
+     * one that is counted; of each other one what it shared with that which it was compared with first. What is
+     * `known` is not counted.
+     */
     uint64_t already_shared;
     /** Files whose extent maps could not tell how much they share. */
     uint64_t unmeasured;
     /**
-     * With XTENT_DEDUPE_TREE_DRY_RUN an estimate of what `shared` would be. Files of more than 128 KiB are taken
-     * for equal where samples of them are, and for half equal where half of the samples are.
+     * With XTENT_DEDUPE_TREE_DRY_RUN an estimate of what `shared` would be. Samples stand for files of more than
+     * 128 KiB: so much of them as is equal, and not shared already by the extent maps.
      */
     uint64_t estimate;
     /** Files that were gone, or not what they were when they were listed. */
@@ -1288,7 +1292,8 @@ int64_t xtent_copy_range(int src_fd,
  *               of a wrong size, an unknown flag or value
  *   E2BIG       options of a later version, asking for what this library does not know
  *   EBADF       not open; the source not for reading, or the destination not for writing, or O_APPEND;
- *               for UNDO, the destination not for reading (XTENT_REASON_DESTINATION_NOT_READABLE)
+ *               for UNDO, the destination not for reading (XTENT_REASON_DESTINATION_NOT_READABLE); the same
+ *               for EXCHANGE with XTENT_ATOMIC_REQUIRED (XTENT_REASON_CANNOT_EXCHANGE)
  *   EISDIR      a directory
  *   EXDEV       the files are on two filesystems, or one is a pipe or device
  *   EOPNOTSUPP  this type of filesystem, or this one as it was made or mounted, cannot; or there is no
@@ -1727,8 +1732,11 @@ int xtent_clone_or_copy_tree(int src_dir,
  *
  * With XTENT_DEDUPE_TREE_BLOCKS files of more than 128 KiB that differ share every run of equal blocks too: those
  * of one size of which two of four samples are equal, in the same places, and not all zeros, such as yesterday's
- * image of a disk and today's. Each such file is compared with one other, and both are read for that where they do
- * not share already. What was inserted into, or is of another size, is not found.
+ * image of a disk and today's. Those with equal samples are compared among themselves, as without, and then each of
+ * them with one file of other samples; both are read for that where they do not share already. What was inserted
+ * into, or is of another size, is not found. All files of one size are one matter then: where one of them is new or
+ * changed, an index does not keep the others from being opened, and sampled, again. While they are told apart each
+ * takes up to some 450 bytes of memory more.
  *
  * A file that fails is told to `failed`, and the others go on: that is no error of the call. What was shared stays
  * shared when the call is cancelled, or killed; the next one passes it over.

@@ -155,8 +155,11 @@ impl<'a> DedupeTreeOptions<'a> {
 ///
 /// With [`blocks`](DedupeTreeOptions::blocks) files of more than 128 KiB that differ share every run of equal blocks too, as
 /// by [`DedupeOptions::blocks`](crate::DedupeOptions::blocks): those of one size of which two of four samples are equal, in the
-/// same places, and not all zeros, such as yesterday's image of a disk and today's. Each such file is compared with one other,
-/// and both are read for that where they do not share already. What was inserted into, or is of another size, is not found.
+/// same places, and not all zeros, such as yesterday's image of a disk and today's. Those with equal samples are compared among
+/// themselves, as without, and then each of them with one file of other samples; both are read for that where they do not
+/// share already. What was inserted into, or is of another size, is not found. All files of one size are one matter then:
+/// where one of them is new or changed, an index does not keep the others from being opened, and sampled, again. While they
+/// are told apart each takes up to some 450 bytes of memory more.
 ///
 /// A file that fails is in the report's `failures`, and the others go on. What was shared stays shared when the run
 /// is cancelled, or killed; the next one passes it over.

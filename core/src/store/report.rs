@@ -24,12 +24,14 @@ pub struct DedupeTreeReport {
     /// their blocks among themselves before, all are counted; of one that the kernel found to differ, what comes before
     /// the difference; with [`blocks`](crate::DedupeTreeOptions::blocks) all its equal blocks.
     pub shared: u64,
-    /// Bytes of candidates that shared another one's blocks before the call. What is `known` is not counted.
+    /// Bytes of candidates that shared another one's blocks before the call: all of those that shared all their blocks
+    /// with one that is counted; of each other one what it shared with that which it was compared with first. What is
+    /// `known` is not counted.
     pub already_shared: u64,
     /// Files whose extent maps could not tell how much they share.
     pub unmeasured: u64,
-    /// With [`dry_run`](crate::DedupeTreeOptions::dry_run) an estimate of what `shared` would be. Files of more than
-    /// 128 KiB are taken for equal where samples of them are, and for half equal where half of the samples are.
+    /// With [`dry_run`](crate::DedupeTreeOptions::dry_run) an estimate of what `shared` would be. Samples stand for files
+    /// of more than 128 KiB: so much of them as is equal, and not shared already by the extent maps.
     pub estimate: u64,
     /// Files that were gone, or not what they were when they were listed.
     pub vanished: u64,

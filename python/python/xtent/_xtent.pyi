@@ -540,7 +540,9 @@ class DedupeTreeReport:
         comes before the difference; with blocks all its equal blocks."""
     @property
     def already_shared(self) -> int:
-        """What of candidates shared another one's blocks before the call. What is known is not counted."""
+        """What of candidates shared another one's blocks before the call: all of those that shared all their blocks
+        with one that is counted; of each other one what it shared with that which it was compared with first. What
+        is known is not counted."""
     @property
     def unmeasured(self) -> int:
         """Files whose extent maps could not tell how much they share."""
@@ -1092,17 +1094,20 @@ def dedupe_tree(
     regular file is passed over. Only files of one filesystem share; what is mounted beneath a root is left out, unless
     cross_mounts is set.
 
-    dry_run shares nothing, and estimates what would be shared: files of more than 128 KiB are taken for equal where
-    samples of them are. Files of fewer than min_size bytes are left alone. include are patterns of which a file must match
-    one, where there are any, and exclude those of files, and of directories with all in them, that are left out: "*", "?",
-    "[...]", "{a,b}", and "**" for any number of directories. A pattern without a slash is one of names, at any depth, and
-    one with a slash that of a whole path beneath its root. cache is that of dedupe_range(). threads says how many work at
-    it; 0 is one for each processor, and no more than 8 do.
+    dry_run shares nothing, and estimates what would be shared: samples stand for files of more than 128 KiB, so much of
+    them as is equal and not shared already. Files of fewer than min_size bytes are left alone. include are patterns of
+    which a file must match one, where there are any, and exclude those of files, and of directories with all in them,
+    that are left out: "*", "?", "[...]", "{a,b}", and "**" for any number of directories. A pattern without a slash is one
+    of names, at any depth, and one with a slash that of a whole path beneath its root. cache is that of dedupe_range().
+    threads says how many work at it; 0 is one for each processor, and no more than 8 do.
 
     blocks has files of more than 128 KiB that differ share every run of equal blocks too: those of one size of which
     two of four samples are equal, in the same places, and not all zeros, such as yesterday's image of a disk and
-    today's. Each such file is compared with one other, and both are read for that where they do not share already. What
-    was inserted into, or is of another size, is not found.
+    today's. Those with equal samples are compared among themselves, as without, and then each of them with one file of
+    other samples; both are read for that where they do not share already. What was inserted into, or is of another size,
+    is not found. All files of one size are one matter then: where one of them is new or changed, an index does not keep
+    the others from being opened, and sampled, again. While they are told apart each takes up to some 450 bytes of
+    memory more.
 
     index is a file that remembers what was found, made where there is none: the next call reads and opens only files that
     changed, by their size and times, and those that have one of these for their equal. It is used by one call at a time,
