@@ -1288,7 +1288,8 @@ int64_t xtent_copy_range(int src_fd,
  *               of a wrong size, an unknown flag or value
  *   E2BIG       options of a later version, asking for what this library does not know
  *   EBADF       not open; the source not for reading, or the destination not for writing, or O_APPEND;
- *               for UNDO, the destination not for reading (XTENT_REASON_DESTINATION_NOT_READABLE)
+ *               for UNDO, the destination not for reading (XTENT_REASON_DESTINATION_NOT_READABLE); the same
+ *               for EXCHANGE with XTENT_ATOMIC_REQUIRED (XTENT_REASON_CANNOT_EXCHANGE)
  *   EISDIR      a directory
  *   EXDEV       the files are on two filesystems, or one is a pipe or device
  *   EOPNOTSUPP  this type of filesystem, or this one as it was made or mounted, cannot; or there is no
@@ -1882,8 +1883,6 @@ int64_t xtent_shared_bytes(int a_fd, int b_fd);
  * Since 0.1.0.
  */
 int xtent_probe(int src_fd, int dst_fd, struct xtent_capabilities *out);
-
-extern int pthread_setcancelstate(int state, int *before);
 
 #ifdef __cplusplus
 }  // extern "C"
