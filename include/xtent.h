@@ -96,8 +96,10 @@
  * Threads and fork
  *
  * All functions may be called from any number of threads at once, also on the same descriptors, and
- * after fork(2). No call leaves a thread or a lock behind; only those for whole trees have threads while
- * they run, as many as their options say. There is no output, and there are no environment variables.
+ * after fork(2): but not xtent_dedupe_tree with an index, in the child of a process that had another such
+ * call in some thread at the fork, for SQLite's locks may be held there for ever. No call leaves a thread
+ * or a lock behind; only those for whole trees have threads while they run, as many as their options say.
+ * There is no output, and there are no environment variables.
  * No function is a cancellation point: a thread that is cancelled (pthread_cancel(3)) meanwhile ends after it.
  *
  *
