@@ -449,6 +449,29 @@ fn spoil(bytes: &mut Vec<u8>, random: &mut Random) -> String {
     }
 }
 
+/// SQLite takes none of their numbers for a file by default, and leaves /dev/null open in their places.
+#[test]
+fn an_index_where_standard_descriptors_are_closed() {
+    const TEST: &str = "index::an_index_where_standard_descriptors_are_closed";
+    if let Some(dir) = std::env::var_os(INSIDE) {
+        let (store, index) = (Path::new(&dir).join("store"), Path::new(&dir).join("index"));
+        for fd in 0..3 {
+            // SAFETY: nothing is read or written by them from here on to the end of this process.
+            unsafe { libc::close(fd) };
+        }
+        let done = dedupe(&store, DedupeTreeOptions::new().threads(1).index(&index)).is_ok();
+        // SAFETY: numbers only.
+        let left = (0..3).filter(|fd| unsafe { libc::fcntl(*fd, libc::F_GETFD) } != -1).count();
+        std::process::exit(if done { left as i32 } else { -1 });
+    }
+    let Some(fs) = fs("xfs") else { return skip(TEST, "there is no xfs") };
+    let dir = scratch(fs);
+    write(&dir.path().join("store/a"), &pattern(1, 30_000));
+    let output = alone(TEST, dir.path()).output().expect("this program");
+    assert_eq!(output.status.code(), Some(0), "so many are left open");
+    assert!(dir.path().join("index").exists());
+}
+
 /// Killed before each of the calls by which the index is written: the next run finds one that is whole.
 #[test]
 fn an_index_whose_run_was_killed() {
