@@ -194,8 +194,9 @@ impl<'a> DedupeTreeOptions<'a> {
 ///   [`Reason::IndexForeign`], `EOPNOTSUPP` with [`Reason::IndexNewer`]. The last three not with
 ///   [`DedupeTreeOptions::rebuild`], which makes a new one in its place, whatever file that is; but what has the name of its
 ///   journal and is not its own is `EINVAL` even then. `ENAMETOOLONG`: its whole path, from the root of the filesystems on, has
-///   more than 504 bytes. `ESTALE`: another file took its place meanwhile, or none is there any more. `ENOENT` also where it
-///   is relative to a directory, and there is no /proc. What it cannot be written for later on is in the report's `failures`.
+///   more than 504 bytes. `ESTALE` with [`Reason::Gone`]: another file took its place meanwhile, or none is there any more.
+///   `ENOENT` also where it is relative to a directory, and there is no /proc. What it cannot be written for later on is in
+///   the report's `failures`.
 ///
 /// `ECANCELED`: what was shared by then stays shared.
 pub fn dedupe_tree(
