@@ -236,10 +236,12 @@ unsafe fn patterns<'a>(patterns: *const *const c_char, n: usize) -> Result<Vec<&
 ///
 /// With an `index` the next call reads and opens only files that changed, by their size and times, and those that
 /// have one of these for their equal. An index is private to its caller, is used by one call at a time, and does
-/// not decide what is equal. It is an SQLite database, in a directory that may be written to: its journal lies beside
-/// it, by its name and "-journal", as long as a call writes, and after one that was killed until the next. Killed at
-/// any moment, an index stays whole, and loses what some 32,000 files were found to be at most. It grows with the
-/// files that ever were there; without the file the next call begins anew.
+/// not decide what is equal. It is an SQLite database, in a directory that may be written to, and that nobody else
+/// should be able to write to: its journal lies beside it, by its name and "-journal", as long as a call writes, and
+/// after one that was killed until the next. Any other file of that name, or with "-wal", is left alone, and the call
+/// refused. Killed at any moment, an index stays whole, and loses what some 32,000 files were found to be at most. It
+/// grows with the files that ever were there; without the file the next call begins anew. All of it is looked at
+/// first; `cancel` is asked between its rows, though not while its pages are checked.
 ///
 /// Threads work at it, as many as `threads` says; all signals that can wait are blocked in those that the call
 /// makes, and they are gone when it returns.
@@ -249,17 +251,20 @@ unsafe fn patterns<'a>(patterns: *const *const c_char, n: usize) -> Result<Vec<&
 /// Returns 0, or -errno.
 ///
 ///   ENOENT, ENOTDIR, ENAMETOOLONG, EACCES
-///               a root, or the index, cannot be opened
+///               a root, or the index, cannot be opened; ENAMETOOLONG also an index whose whole path has more than
+///               504 bytes
 ///   ELOOP       a root or the index is a symbolic link, or there are too many on its path
 ///   EINVAL      a root is neither directory nor regular file; `roots`, a path or a pattern is NULL, or a pattern is
-///               none; the file `index` is none (XTENT_REASON_INDEX_FOREIGN); options or report of a wrong size, an
-///               unknown flag, or a reserved member is not 0
+///               none; the file `index` is none, or what has the name of its journal is not its own
+///               (XTENT_REASON_INDEX_FOREIGN); options or report of a wrong size, an unknown flag, or a reserved
+///               member is not 0
 ///   E2BIG       options of a later version, asking for what this library does not know
 ///   EBADF       a descriptor is not open
 ///   EOPNOTSUPP  a root's filesystem cannot share, or is not known to compare before it does; or the index is of a
 ///               later version (XTENT_REASON_INDEX_NEWER)
 ///   EUCLEAN     the index is damaged (XTENT_REASON_INDEX_DAMAGED)
 ///   EBUSY       another call uses the index (XTENT_REASON_INDEX_IN_USE)
+///   ESTALE      another file took the place of the index meanwhile, or none is there any more
 ///   EISDIR, EROFS, ENOSPC, EDQUOT, EIO
 ///               of the index
 ///   ECANCELED   cancelled

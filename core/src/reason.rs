@@ -127,7 +127,7 @@ reasons! {
     InsideSource = 45, "inside-source", "the destination lies inside of the source";
     /// An index of `dedupe_tree` whose checksums do not fit. `rebuild` begins a new one.
     IndexDamaged = 46, "index-damaged", "the index is damaged";
-    /// What has the name of the index is some other file.
+    /// What has the name of the index, or of its journal, is some other file.
     IndexForeign = 47, "index-foreign", "the file is no index of this library";
     /// Made by a later version of this library.
     IndexNewer = 48, "index-newer", "the index was made by a newer version of this library";

@@ -4,8 +4,9 @@
 //! The file is an SQLite database, which is whole again after a kill at any moment: by the journal that lies beside it
 //! meanwhile. Each row has a sum of its own, for SQLite has none, and all of them are looked at before a run begins.
 
+use std::ffi::CString;
 use std::fs::File;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
@@ -13,6 +14,7 @@ use std::sync::{Mutex, PoisonError};
 use rusqlite::{Connection, ErrorCode};
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
+use crate::file::hidden::is_named;
 use crate::file::{At, Refusal, path_refusal};
 use crate::reason::Reason;
 use crate::sys::{self, Errno};
@@ -40,7 +42,7 @@ pub(super) struct Index {
     /// Why it is not used any more.
     failed: Mutex<Option<Refusal>>,
     /// Locked until the database is closed: fields go in their order.
-    _file: File,
+    file: File,
 }
 
 const SCHEMA: &str = "CREATE TABLE files (key BLOB PRIMARY KEY, entry BLOB NOT NULL) STRICT, WITHOUT ROWID";
@@ -55,11 +57,18 @@ const FORMAT: &[u8; 16] = b"SQLite format 3\0";
 /// Where the header of a database has its `application_id` (https://sqlite.org/fileformat2.html).
 const APPLICATION_AT: usize = 68;
 
+/// Where it says, twice, that its journal is one that puts it back, which is 1.
+const JOURNALLED_AT: usize = 18;
+
+/// What such a journal begins with.
+const JOURNAL: &[u8; 8] = b"\xd9\xd5\x05\xf9\x20\xa1\x63\xd7";
+
 /// The way back to DELETE takes a journal away that was done with when its run was killed. 8 MiB of the file are held in
 /// memory. Nothing in the file is trusted, neither the lengths in its pages nor what else it defines.
 const RULES: &str =
     "PRAGMA journal_mode = PERSIST; PRAGMA journal_mode = DELETE; PRAGMA locking_mode = EXCLUSIVE;
-    PRAGMA cache_size = -8192; PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON;";
+    PRAGMA cache_size = -8192; PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON;
+    PRAGMA temp_store = MEMORY;";
 
 const KEY: usize = 16;
 const ENTRY: usize = 32;
@@ -74,11 +83,15 @@ const PRIVATE: libc::mode_t = 0o600;
 
 impl Index {
     /// Opens an index, or makes one. `rebuild` puts a new one in the place of what is none, or is damaged, or newer.
-    pub(super) fn open(at: &At<'_>, rebuild: bool) -> Result<Index, Refusal> {
-        match open(at, false) {
+    pub(super) fn open(
+        at: &At<'_>,
+        rebuild: bool,
+        is_cancelled: &dyn Fn() -> bool,
+    ) -> Result<Index, Refusal> {
+        match open(at, false, is_cancelled) {
             Err(Refusal {
                 reason: Reason::IndexDamaged | Reason::IndexForeign | Reason::IndexNewer, ..
-            }) if rebuild => open(at, true),
+            }) if rebuild => open(at, true, is_cancelled),
             opened => opened,
         }
     }
@@ -121,8 +134,10 @@ impl Index {
         // In the order of the keys they fill whole pages.
         some.sort_unstable_by_key(|(key, _)| *key);
         let mut database = lock(&self.database);
-        if let Err(error) = write(&mut database, &some) {
-            self.fail(refusal(&database, &error));
+        let written = is_that_of(&database, &self.file)
+            .and_then(|()| write(&mut database, &some).map_err(|error| refusal(&database, &error)));
+        if let Err(refusal) = written {
+            self.fail(refusal);
         }
     }
 
@@ -145,50 +160,115 @@ pub(super) fn set(blocks: bool, files: impl Iterator<Item = (Key, u64)>) -> u64 
     hash.digest().max(1)
 }
 
-fn open(at: &At<'_>, afresh: bool) -> Result<Index, Refusal> {
-    let flags = libc::O_RDWR | libc::O_CREAT | libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY;
-    let file = sys::open::openat(at.directory(), &at.c_path()?, flags, PRIVATE).map_err(path_refusal)?;
+fn open(at: &At<'_>, afresh: bool, is_cancelled: &dyn Fn() -> bool) -> Result<Index, Refusal> {
+    let path = at.c_path()?;
+    let flags = libc::O_RDWR | libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY;
+    let open = |more| sys::open::openat(at.directory(), &path, flags | more, PRIVATE);
+    let (file, is_new) = match open(0) {
+        Err(Errno(libc::ENOENT)) => match open(libc::O_CREAT | libc::O_EXCL) {
+            // Another run begins it at this moment.
+            Err(Errno(libc::EEXIST)) => return Err(in_use()),
+            made => (made.map_err(path_refusal)?, true),
+        },
+        there => (there.map_err(path_refusal)?, false),
+    };
     if sys::stat::fstat(file.as_fd()).map_err(path_refusal)?.st_mode & libc::S_IFMT != libc::S_IFREG {
         return Err(foreign());
     }
     sys::lock::try_lock(file.as_fd()).map_err(|_| in_use())?;
     let file = File::from(file);
+    let opened = open_database(at, &file, afresh, is_cancelled);
+    if opened.is_err() && is_new && is_named(file.as_fd(), at.directory(), &path) == Ok(true) {
+        sys::names::unlink(at.directory(), &path).ok();
+    }
+    Ok(Index { database: Mutex::new(opened?), pending: Mutex::default(), failed: Mutex::default(), file })
+}
+
+/// Of a file that is locked.
+fn open_database(
+    at: &At<'_>,
+    file: &File,
+    afresh: bool,
+    is_cancelled: &dyn Fn() -> bool,
+) -> Result<Connection, Refusal> {
+    let stat = sys::stat::fstat(file.as_fd()).map_err(path_refusal)?;
+    // Before SQLite, which takes what has such a name for its own.
+    look_beside(at, stat.st_uid)?;
     if afresh {
         // A journal that lies beside it is of no use to SQLite then, and goes.
         sys::truncate::set_size(file.as_fd(), 0).map_err(path_refusal)?;
-    }
-    // Before SQLite, which would put back by a journal what it takes for a database of its own.
-    if sys::stat::fstat(file.as_fd()).map_err(path_refusal)?.st_size > 0 && !is_index(&file) {
-        return Err(foreign());
+    } else if stat.st_size > 0 {
+        look_at_header(file)?;
     }
     // Without locks of SQLite's own, those of fcntl(2): whoever closes the file anywhere in this process would take them away.
-    let database = sys::sqlite::open(&name(at)).map_err(path_refusal)?;
-    let told = prepare(&database).map_err(|error| refusal(&database, &error))?;
-    told.map_or(Ok(()), Err)?;
-    Ok(Index {
-        database: Mutex::new(database),
-        pending: Mutex::default(),
-        failed: Mutex::default(),
-        _file: file,
-    })
+    let database = sys::sqlite::open(&name(at)?).map_err(path_refusal)?;
+    is_that_of(&database, file)?;
+    let told = prepare(&database, is_cancelled).map_err(|error| refusal(&database, &error))?;
+    told.map_or(Ok(database), Err)
 }
 
-fn is_index(file: &File) -> bool {
+/// A file that only happens to have the name of a journal would be deleted, and one that somebody else laid there be written
+/// into the index.
+fn look_beside(at: &At<'_>, owner: u32) -> Result<(), Refusal> {
+    for suffix in ["-wal", "-journal"] {
+        let mut path = at.path.as_os_str().to_owned();
+        path.push(suffix);
+        let beside = At { path: path.as_ref(), ..*at };
+        let flags = libc::O_RDONLY | libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY;
+        match sys::open::openat(beside.directory(), &beside.c_path()?, flags, 0) {
+            Err(Errno(libc::ENOENT)) => {}
+            Ok(file) if suffix == "-journal" && is_journal(file.as_fd(), owner).map_err(path_refusal)? => {}
+            Ok(_) | Err(Errno(libc::ELOOP | libc::EACCES | libc::EPERM | libc::ENXIO)) => {
+                return Err(foreign());
+            }
+            Err(errno) => return Err(path_refusal(errno)),
+        }
+    }
+    Ok(())
+}
+
+/// One that a killed run left: its head is zeros until what it holds is on disk, and again when that is done with.
+fn is_journal(file: BorrowedFd<'_>, owner: u32) -> sys::Result<bool> {
+    let stat = sys::stat::fstat(file)?;
+    let is_private = stat.st_nlink == 1 && [owner, sys::metadata::effective_user()].contains(&stat.st_uid);
+    if stat.st_mode & libc::S_IFMT != libc::S_IFREG || !is_private {
+        return Ok(false);
+    }
+    let mut head = [0; JOURNAL.len()];
+    sys::io::pread(file, &mut head, 0)?;
+    Ok(head == [0; JOURNAL.len()] || head == *JOURNAL)
+}
+
+fn look_at_header(file: &File) -> Result<(), Refusal> {
     let mut header = [0; APPLICATION_AT + 4];
-    file.read_exact_at(&mut header, 0).is_ok()
-        && header.starts_with(FORMAT)
-        && header.ends_with(&APPLICATION.to_be_bytes())
+    if file.read_exact_at(&mut header, 0).is_err()
+        || !header.starts_with(FORMAT)
+        || !header.ends_with(&APPLICATION.to_be_bytes())
+    {
+        return Err(foreign());
+    }
+    if header[JOURNALLED_AT..JOURNALLED_AT + 2] == [1, 1] { Ok(()) } else { Err(damaged()) }
+}
+
+/// SQLite finds files by their names, whatever is locked.
+fn is_that_of(database: &Connection, file: &File) -> Result<(), Refusal> {
+    let path = sys::sqlite::path(database);
+    match is_named(file.as_fd(), sys::open::working_directory(), &path) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(path_refusal(Errno(libc::ESTALE))),
+        Err(errno) => Err(path_refusal(errno)),
+    }
 }
 
 /// Under which SQLite finds it: never one of the names that it knows other meanings of, such as `file:...`.
-fn name(at: &At<'_>) -> PathBuf {
+fn name(at: &At<'_>) -> Result<CString, Refusal> {
     let dir =
         at.dir.map_or_else(|| PathBuf::from("."), |dir| format!("/proc/self/fd/{}", dir.as_raw_fd()).into());
-    dir.join(at.path)
+    At::from(&dir.join(at.path)).c_path()
 }
 
 /// Looks whether it is whole, or begins it. What is told is why it is not used.
-fn prepare(database: &Connection) -> rusqlite::Result<Option<Refusal>> {
+fn prepare(database: &Connection, is_cancelled: &dyn Fn() -> bool) -> rusqlite::Result<Option<Refusal>> {
     database.execute_batch(RULES)?;
     let number = |name| database.query_row(&format!("PRAGMA {name}"), (), |row| row.get::<_, i32>(0));
     let (application, version) = (number("application_id")?, number("user_version")?);
@@ -205,29 +285,32 @@ fn prepare(database: &Connection) -> rusqlite::Result<Option<Refusal>> {
         (APPLICATION, newer) if newer > VERSION => {
             Ok(Some(Refusal { errno: libc::EOPNOTSUPP, reason: Reason::IndexNewer }))
         }
-        (APPLICATION, VERSION) if tables == [SCHEMA] && is_whole(database)? => Ok(None),
+        (APPLICATION, VERSION) if tables == [SCHEMA] => look(database, is_cancelled),
         (APPLICATION, _) => Ok(Some(damaged())),
         _ => Ok(Some(foreign())),
     }
 }
 
-/// Its pages, and then its rows: all in order, and none changed.
-fn is_whole(database: &Connection) -> rusqlite::Result<bool> {
+/// At its pages, and then its rows: whether all are in order, and none changed.
+fn look(database: &Connection, is_cancelled: &dyn Fn() -> bool) -> rusqlite::Result<Option<Refusal>> {
     let said: String = database.query_row("PRAGMA quick_check(1)", (), |row| row.get(0))?;
     if said != "ok" {
-        return Ok(false);
+        return Ok(Some(damaged()));
     }
     let mut all = database.prepare("SELECT key, entry FROM files")?;
     let mut rows = all.query(())?;
     let mut last = None;
     while let Some(row) = rows.next()? {
+        if is_cancelled() {
+            return Ok(Some(Refusal { errno: libc::ECANCELED, reason: Reason::Cancelled }));
+        }
         let key: [u8; KEY] = row.get(0)?;
         if last >= Some(key) || entry(&key, &row.get(1)?).is_none() {
-            return Ok(false);
+            return Ok(Some(damaged()));
         }
         last = Some(key);
     }
-    Ok(true)
+    Ok(None)
 }
 
 fn entries(database: &Connection, keys: &[Key]) -> rusqlite::Result<Vec<Option<Entry>>> {

@@ -167,9 +167,12 @@ impl<'a> DedupeTreeOptions<'a> {
 /// With an [`index`](DedupeTreeOptions::index) the next run reads and opens only files that changed, by their size and times,
 /// and those that have one of these for their equal. An index is private to its caller, is used by one run at a time, and is
 /// never trusted with more than that: it does not decide what is equal. It is an SQLite database, in a directory that may be
-/// written to: its journal lies beside it, by its name and `-journal`, as long as a run writes, and after one that was killed
-/// until the next. Killed at any moment, an index stays whole, and loses what some 32,000 files were found to be at most. It
-/// grows with the files that ever were there; without the file the next run begins anew.
+/// written to, and that nobody else should be able to write to: its journal lies beside it, by its name and `-journal`, as
+/// long as a run writes, and after one that was killed until the next. Any other file of that name, or with `-wal`, is left
+/// alone, and the run refused. Killed at any moment, an index stays whole, and loses what some 32,000 files were found to be at
+/// most. It grows with the files that ever were there; without the file the next run begins anew. All of it is looked at first;
+/// [`Control::cancel`] is asked between its rows, though not while its pages are checked. A process that forks while a thread
+/// of it is in such a run may not begin another one in the child: SQLite's locks may be held there for ever.
 ///
 /// ```no_run
 /// use xtent::{At, DedupeTreeOptions, dedupe_tree};
@@ -192,8 +195,11 @@ impl<'a> DedupeTreeOptions<'a> {
 ///   file, or, with no path, a pattern that is none. `EOPNOTSUPP`: a root's filesystem cannot share, or is not known to compare.
 /// - of the index: `EBUSY` with [`Reason::IndexInUse`], `EUCLEAN` with [`Reason::IndexDamaged`], `EINVAL` with
 ///   [`Reason::IndexForeign`], `EOPNOTSUPP` with [`Reason::IndexNewer`]. The last three not with
-///   [`DedupeTreeOptions::rebuild`], which makes a new one in its place, whatever file that is. `ENOENT` also where it is
-///   relative to a directory, and there is no /proc. What it cannot be written for later on is in the report's `failures`.
+///   [`DedupeTreeOptions::rebuild`], which makes a new one in its place, whatever file that is; but what has the name of its
+///   journal and is not its own is `EINVAL` even then. `ENAMETOOLONG`: its whole path, from the root of the filesystems on, has
+///   more than 504 bytes. `ESTALE` with [`Reason::Gone`]: another file took its place meanwhile, or none is there any more.
+///   `ENOENT` also where it is relative to a directory, and there is no /proc. What it cannot be written for later on is in
+///   the report's `failures`.
 ///
 /// `ECANCELED`: what was shared by then stays shared.
 pub fn dedupe_tree(
@@ -216,9 +222,13 @@ pub fn dedupe_tree(
     // An index is written; not by the other threads alone, which have all signals blocked.
     let _guard = NoSigxfsz::new();
     let index = match &options.index {
-        Some(at) => Some(
-            Index::open(at, options.rebuild).map_err(|refusal| fail(at.path.to_owned(), refusal.of(OP)))?,
-        ),
+        Some(at) => {
+            let opened = Index::open(at, options.rebuild, &|| options.control.is_cancelled());
+            Some(opened.map_err(|refusal| match refusal.reason {
+                Reason::Cancelled => cancelled(),
+                _ => fail(at.path.to_owned(), refusal.of(OP)),
+            })?)
+        }
         None => None,
     };
 

@@ -1111,9 +1111,10 @@ def dedupe_tree(
 
     index is a file that remembers what was found, made where there is none: the next call reads and opens only files that
     changed, by their size and times, and those that have one of these for their equal. It is used by one call at a time,
-    and does not decide what is equal. It is an SQLite database: its journal lies beside it, by its name and "-journal", as
-    long as a call writes, and after one that was killed until the next. rebuild puts a new one in the place of what is
-    damaged, newer, or no index at all.
+    and does not decide what is equal. It is an SQLite database, in a directory that nobody else should be able to write to:
+    its journal lies beside it, by its name and "-journal", as long as a call writes, and after one that was killed until the
+    next. Any other file of that name, or with "-wal", is left alone, and the call refused. rebuild puts a new one in the
+    place of what is damaged, newer, or no index at all.
 
     A file that fails is in report.failures, and the others go on. progress is called with the files and the bytes that are
     done. An exception from it, or KeyboardInterrupt, ends the call; what was shared stays shared.
@@ -1121,7 +1122,7 @@ def dedupe_tree(
     Raises OSError of the subclass for its errno, with the attributes reason and report, and the path of the root or the
     index as filename: where a root cannot be opened; EOPNOTSUPP a root's filesystem cannot share, or is not known to
     compare; EINVAL a pattern is none; and of the index EBUSY INDEX_IN_USE, EUCLEAN INDEX_DAMAGED, EINVAL INDEX_FOREIGN,
-    EOPNOTSUPP INDEX_NEWER.
+    EOPNOTSUPP INDEX_NEWER, ENAMETOOLONG a whole path of more than 504 bytes, ESTALE another file took its place meanwhile.
     """
 
 def usage(

@@ -1,13 +1,15 @@
 //! The index: that it makes the next run cheap, and what happens to one that is damaged, in use, or none.
 
+use std::cell::Cell;
 use std::fs::{self, File};
 use std::ops::ControlFlow;
-use std::os::unix::fs::FileExt;
+use std::os::fd::AsFd;
+use std::os::unix::fs::{FileExt, chown, symlink};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::Command;
 
-use xtent::{Control, DedupeTreeOptions, Reason};
+use xtent::{At, Control, DedupeTreeOptions, Reason};
 use xtent_tests::syscalls::{Calls, Verdict, watch};
 use xtent_tests::{fs, pattern, scratch, skip};
 
@@ -105,6 +107,195 @@ fn an_index_that_is_none() {
     fs::create_dir(&directory).expect("a directory");
     let failure = dedupe(&store, DedupeTreeOptions::new().index(&directory)).expect_err("no file");
     assert_eq!(failure.error.errno, libc::EISDIR);
+}
+
+#[test]
+fn an_index_with_something_beside_it() {
+    const TEST: &str = "an_index_with_something_beside_it";
+    let Some(fs) = fs("xfs") else { return skip(TEST, "there is no xfs") };
+    let dir = scratch(fs);
+    let store = dir.path().join("store");
+    for i in 0..4 {
+        write(&store.join(format!("{i}")), &pattern(1, 30_000));
+    }
+    let index = dir.path().join("n");
+    let (journal, log) = (dir.path().join("n-journal"), dir.path().join("n-wal"));
+    let refused = |rebuild| {
+        let failure =
+            dedupe(&store, DedupeTreeOptions::new().index(&index).rebuild(rebuild)).expect_err("a refusal");
+        assert_eq!(failure.path, index);
+        assert_eq!((failure.error.errno, failure.error.reason), (libc::EINVAL, Reason::IndexForeign));
+    };
+    let magic = b"\xd9\xd5\x05\xf9\x20\xa1\x63\xd7";
+
+    // A new one is not left behind, and one that is there stays as it is, whatever is asked for.
+    for is_there in [false, true] {
+        let before = is_there.then(|| {
+            run(&store, DedupeTreeOptions::new().index(&index));
+            fs::read(&index).expect("the index")
+        });
+        for rebuild in [false, true] {
+            for beside in [&journal, &log] {
+                let keeps = |text: &[u8]| {
+                    fs::write(beside, text).expect("a file");
+                    refused(rebuild);
+                    assert_eq!(fs::read(beside).expect("the file"), text);
+                    assert_eq!(fs::read(&index).ok(), before);
+                    fs::remove_file(beside).expect("removed");
+                };
+                keeps(b"notes of somebody");
+                keeps(b"n");
+                if *beside == log {
+                    keeps(b"");
+                }
+                // By other ways than its own file.
+                let elsewhere = dir.path().join("elsewhere");
+                fs::write(&elsewhere, magic).expect("a file");
+                symlink(&elsewhere, beside).expect("a link");
+                refused(rebuild);
+                fs::remove_file(beside).expect("removed");
+                fs::hard_link(&elsewhere, beside).expect("a link");
+                refused(rebuild);
+                fs::remove_file(beside).expect("removed");
+                fs::create_dir(beside).expect("a directory");
+                refused(rebuild);
+                fs::remove_dir(beside).expect("removed");
+                // Of somebody else.
+                fs::write(beside, magic).expect("a file");
+                chown(beside, Some(12345), None).expect("another owner");
+                refused(rebuild);
+                fs::remove_file(beside).expect("removed");
+                assert_eq!(fs::read(&index).ok(), before);
+            }
+        }
+    }
+    // What a killed run may leave.
+    for left in [&b""[..], &[0; 600], magic] {
+        fs::write(&journal, left).expect("a file");
+        run(&store, DedupeTreeOptions::new().index(&index));
+        assert!(!journal.exists());
+    }
+}
+
+/// What was locked is not what SQLite finds at that path.
+#[test]
+fn an_index_that_is_replaced_meanwhile() {
+    const TEST: &str = "an_index_that_is_replaced_meanwhile";
+    let Some(fs) = fs("xfs") else { return skip(TEST, "there is no xfs") };
+    let dir = scratch(fs);
+    let store = dir.path().join("store");
+    for i in 0..4 {
+        write(&store.join(format!("{i}")), &pattern(1, 30_000));
+    }
+    grow_old(&store);
+    let (index, other) = (dir.path().join("index"), dir.path().join("other"));
+    run(&store, DedupeTreeOptions::new().index(&other));
+    let bytes = fs::read(&other).expect("the index");
+
+    // Once it is locked.
+    let work = || dedupe(&store, DedupeTreeOptions::new().index(&index));
+    let mut replaced = 0;
+    let answer = watch(Calls::These(&[libc::SYS_flock]), work, |_| {
+        fs::rename(&other, &index).expect("renamed");
+        replaced += 1;
+        Verdict::Allow
+    });
+    let failure = answer.expect("a thread that is watched").expect_err("a refusal");
+    assert_eq!((failure.path, failure.error.errno, replaced), (index.clone(), libc::ESTALE, 1));
+    assert_eq!(fs::read(&index).expect("the other"), bytes);
+
+    // And once it is open.
+    for again in [false, true] {
+        let mut progress = |_files: u64, _bytes: u64| {
+            if again {
+                fs::write(&other, &bytes).expect("a file");
+                fs::rename(&other, &index).expect("renamed");
+            } else {
+                fs::remove_file(&index).ok();
+            }
+            ControlFlow::Continue(())
+        };
+        fs::remove_file(&index).ok();
+        let options = DedupeTreeOptions::new().index(&index).control(Control::new().progress(&mut progress));
+        let report = dedupe(&store, options).expect("a report");
+        let failures: Vec<_> =
+            report.failures.iter().map(|failure| (&failure.path, failure.error.errno)).collect();
+        assert_eq!(failures, [(&index, libc::ESTALE)]);
+        assert_eq!(fs::read(&index).ok(), again.then(|| bytes.clone()));
+    }
+}
+
+#[test]
+fn an_index_far_from_the_root() {
+    const TEST: &str = "an_index_far_from_the_root";
+    let Some(fs) = fs("xfs") else { return skip(TEST, "there is no xfs") };
+    let dir = scratch(fs);
+    let store = dir.path().join("store");
+    write(&store.join("a"), &pattern(1, 30_000));
+    let mut deep = dir.path().canonicalize().expect("a directory");
+    while deep.as_os_str().len() < 400 {
+        deep.push("d".repeat(60));
+    }
+    fs::create_dir_all(&deep).expect("directories");
+    let place = File::open(&deep).expect("a directory");
+    for (len, answer) in [(504, None), (505, Some(libc::ENAMETOOLONG)), (600, Some(libc::ENAMETOOLONG))] {
+        let name = "i".repeat(len - deep.as_os_str().len() - 1);
+        for at in [At::from(&deep.join(&name)), At::new(place.as_fd(), &name)] {
+            let told =
+                dedupe(&store, DedupeTreeOptions::new().index(at)).map_err(|failure| failure.error.errno);
+            assert_eq!(told.err(), answer, "{len}");
+            assert_eq!(deep.join(&name).exists(), answer.is_none(), "{len}");
+        }
+    }
+}
+
+#[test]
+fn an_index_that_was_made_one_with_a_log() {
+    const TEST: &str = "an_index_that_was_made_one_with_a_log";
+    let Some(fs) = fs("xfs") else { return skip(TEST, "there is no xfs") };
+    let dir = scratch(fs);
+    let store = dir.path().join("store");
+    write(&store.join("a"), &pattern(1, 30_000));
+    let index = dir.path().join("index");
+    let options = || DedupeTreeOptions::new().index(&index);
+    run(&store, options());
+    // The versions of the format for who writes and who reads, in the header.
+    File::options().write(true).open(&index).expect("the index").write_all_at(&[2, 2], 18).expect("written");
+    let failure = dedupe(&store, options()).expect_err("a refusal");
+    assert_eq!((failure.error.errno, failure.error.reason), (libc::EUCLEAN, Reason::IndexDamaged));
+    assert!(!dir.path().join("index-wal").exists());
+    run(&store, options().rebuild(true));
+    run(&store, options());
+}
+
+#[test]
+fn a_run_that_is_cancelled_while_it_looks_at_the_index() {
+    const TEST: &str = "a_run_that_is_cancelled_while_it_looks_at_the_index";
+    let Some(fs) = fs("xfs") else { return skip(TEST, "there is no xfs") };
+    let dir = scratch(fs);
+    let store = dir.path().join("store");
+    for i in 0..4 {
+        write(&store.join(format!("{i}")), &pattern(1, 30_000));
+    }
+    grow_old(&store);
+    let index = dir.path().join("index");
+    run(&store, DedupeTreeOptions::new().index(&index));
+    // The last byte is of the sum of the first row: whether that is damaged is not even looked at.
+    let mut bytes = fs::read(&index).expect("the index");
+    *bytes.last_mut().expect("a byte") ^= 1;
+    fs::write(&index, bytes).expect("room");
+    let asked = Cell::new(0);
+    for (cancelled, answer) in [
+        (false, (libc::EUCLEAN, Reason::IndexDamaged, index.as_path())),
+        (true, (libc::ECANCELED, Reason::Cancelled, Path::new(""))),
+    ] {
+        // Asked before anything, and then for each row.
+        asked.set(0);
+        let cancel = || asked.replace(asked.get() + 1) == 1 && cancelled;
+        let options = DedupeTreeOptions::new().index(&index).control(Control::new().cancel(&cancel));
+        let failure = dedupe(&store, options).expect_err("a failure");
+        assert_eq!((failure.error.errno, failure.error.reason, failure.path.as_path()), answer);
+    }
 }
 
 #[test]
@@ -256,6 +447,29 @@ fn spoil(bytes: &mut Vec<u8>, random: &mut Random) -> String {
             format!("{more} bytes at {at}")
         }
     }
+}
+
+/// SQLite takes none of their numbers for a file by default, and leaves /dev/null open in their places.
+#[test]
+fn an_index_where_standard_descriptors_are_closed() {
+    const TEST: &str = "index::an_index_where_standard_descriptors_are_closed";
+    if let Some(dir) = std::env::var_os(INSIDE) {
+        let (store, index) = (Path::new(&dir).join("store"), Path::new(&dir).join("index"));
+        for fd in 0..3 {
+            // SAFETY: nothing is read or written by them from here on to the end of this process.
+            unsafe { libc::close(fd) };
+        }
+        let done = dedupe(&store, DedupeTreeOptions::new().threads(1).index(&index)).is_ok();
+        // SAFETY: numbers only.
+        let left = (0..3).filter(|fd| unsafe { libc::fcntl(*fd, libc::F_GETFD) } != -1).count();
+        std::process::exit(if done { left as i32 } else { -1 });
+    }
+    let Some(fs) = fs("xfs") else { return skip(TEST, "there is no xfs") };
+    let dir = scratch(fs);
+    write(&dir.path().join("store/a"), &pattern(1, 30_000));
+    let output = alone(TEST, dir.path()).output().expect("this program");
+    assert_eq!(output.status.code(), Some(0), "so many are left open");
+    assert!(dir.path().join("index").exists());
 }
 
 /// Killed before each of the calls by which the index is written: the next run finds one that is whole.
