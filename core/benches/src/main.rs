@@ -9,6 +9,7 @@
 mod arguments;
 mod calls;
 mod clone;
+mod command;
 mod copy;
 mod dedupe;
 mod process;
@@ -37,6 +38,7 @@ fn entries() -> Vec<Entry> {
         dedupe::entries(),
         trees::entries(),
         stores::entries(),
+        command::entries(),
         threads::entries(),
     ]
     .into_iter()

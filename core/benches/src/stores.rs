@@ -68,30 +68,18 @@ impl Store {
         (FILES / 2..FILES).map(|i| size(i).div_ceil(4096) as u64 * 4096).sum()
     }
 
-    fn free(&self) -> u64 {
-        settle(&self.root);
-        let dir = File::open(&self.root).expect("a directory");
-        let mut stat = std::mem::MaybeUninit::<libc::statvfs>::zeroed();
-        // SAFETY: zeros are a valid statvfs, which is valid for the call.
-        let stat = unsafe {
-            assert_eq!(libc::fstatvfs(dir.as_raw_fd(), stat.as_mut_ptr()), 0, "fstatvfs");
-            stat.assume_init()
-        };
-        stat.f_bfree * stat.f_frsize
-    }
-
     /// One that has to free all of it. What the others leave out is said below the table.
     fn contender(self: &Rc<Self>, name: &str, command: impl Fn(&Store) -> Command + 'static) -> Contender {
         let (run, prepared, checked) = (self.clone(), self.clone(), self.clone());
         let before = Rc::new(std::cell::Cell::new(0));
-        let free = before.clone();
+        let were_free = before.clone();
         Contender::process(name, move || command(&run))
             .prepare(move || {
                 prepared.make();
-                before.set(prepared.free());
+                before.set(free(&prepared.root));
             })
             .check(move || {
-                let (freed, all) = (checked.free().saturating_sub(free.get()), checked.double());
+                let (freed, all) = (free(&checked.root).saturating_sub(were_free.get()), checked.double());
                 let mib = |bytes| bytes >> 20;
                 // The filesystem's own metadata come and go.
                 if freed + all / 50 >= all {
@@ -123,49 +111,64 @@ impl Store {
     }
 }
 
+/// How many bytes of the filesystem of `dir` are free, once all is written back.
+pub(crate) fn free(dir: &Path) -> u64 {
+    settle(dir);
+    let dir = File::open(dir).expect("a directory");
+    let mut stat = std::mem::MaybeUninit::<libc::statvfs>::zeroed();
+    // SAFETY: zeros are a valid statvfs, which is valid for the call.
+    let stat = unsafe {
+        assert_eq!(libc::fstatvfs(dir.as_raw_fd(), stat.as_mut_ptr()), 0, "fstatvfs");
+        stat.assume_init()
+    };
+    stat.f_bfree * stat.f_frsize
+}
+
 fn path(root: &Path, i: usize) -> PathBuf {
     root.join(format!("{}/{}/{i}", i / 5000, i / 100))
 }
 
-fn peer(name: &str, arguments: &[&str], store: &Store) -> Command {
-    let mut command = Command::new(name);
-    command.args(arguments).arg(&store.root);
-    command
+/// Another program that dedupes a directory, which is its last argument.
+#[derive(Clone, Copy)]
+pub(crate) struct Peer {
+    pub(crate) name: &'static str,
+    words: &'static [&'static str],
+}
+
+impl Peer {
+    pub(crate) fn command(&self, root: &Path) -> Command {
+        let mut command = Command::new(self.words[0]);
+        command.args(&self.words[1..]).arg(root);
+        command
+    }
+}
+
+/// Those that are here.
+pub(crate) fn peers() -> impl Iterator<Item = Peer> {
+    const RMLINT: &str =
+        "cd \"$1\" && rmlint -T df -c sh:reflink -o sh:../rmlint.sh . && sh ../rmlint.sh -d -q";
+    [
+        Peer { name: "jdupes -r -B", words: &["jdupes", "-q", "-r", "-B"] },
+        // Its status is 22 also after it shared what it found: what it freed tells whether it did the job.
+        Peer { name: "duperemove -r -d", words: &["sh", "-c", "duperemove -q -r -d \"$1\" || true", "sh"] },
+        Peer {
+            name: "fclones group, dedupe",
+            words: &["sh", "-c", "fclones group \"$1\" | fclones dedupe", "sh"],
+        },
+        Peer { name: "rmlint -c sh:reflink", words: &["sh", "-c", RMLINT, "sh"] },
+    ]
+    .into_iter()
+    .filter(|peer| exists(peer.name.split(' ').next().expect("a word")))
 }
 
 fn first(fs: &'static str) -> Entry {
     Entry::new(format!("store {fs}"), &[fs], move |_: &Arguments, dirs| {
         let store = Store::new(dirs[0]);
         let mut contenders = vec![store.ours("xtent", false), store.ours("xtent, with a new index", true)];
-        if exists("jdupes") {
-            let jdupes = store.contender("jdupes -r -B", |store| peer("jdupes", &["-q", "-r", "-B"], store));
-            contenders.push(Contender { target: Some(0.7), ..jdupes });
-        }
-        if exists("duperemove") {
-            contenders.push(
-                // Its status is 22 also after it shared what it found: what it freed tells whether it did the job.
-                store.contender("duperemove -r -d", |store| {
-                    let mut command = Command::new("sh");
-                    command.args(["-c", "duperemove -q -r -d \"$1\" || true", "sh"]).arg(&store.root);
-                    command
-                }),
-            );
-        }
-        if exists("fclones") {
-            contenders.push(store.contender("fclones group, dedupe", |store| {
-                let mut command = Command::new("sh");
-                command.args(["-c", "fclones group \"$1\" | fclones dedupe", "sh"]).arg(&store.root);
-                command
-            }));
-        }
-        if exists("rmlint") {
-            contenders.push(store.contender("rmlint -c sh:reflink", |store| {
-                let mut command = Command::new("sh");
-                let script =
-                    "cd \"$1\" && rmlint -T df -c sh:reflink -o sh:../rmlint.sh . && sh ../rmlint.sh -d -q";
-                command.args(["-c", script, "sh"]).arg(&store.root);
-                command
-            }));
+        for peer in peers() {
+            let target = peer.name.starts_with("jdupes").then_some(0.7);
+            let contender = store.contender(peer.name, move |store| peer.command(&store.root));
+            contenders.push(Contender { target, ..contender });
         }
         let (run, prepared) = (store.clone(), store.clone());
         let bound = Contender::process("bound: reading the candidates, 2 processes", move || {

@@ -25,7 +25,18 @@ impl Samples {
 /// The table of a scenario. Targets count as met when the whole interval is under them.
 pub(crate) fn table(name: &str, scenario: &Scenario, samples: &[Samples], left_out: &[String]) -> String {
     let mut text = format!("### {name}\n\n{}, {} rounds.\n\n", scenario.about, samples[0].spent.len());
-    text += "| | ms (quartiles) | CPU ms | ratio (95%) | target | |\n|---|---|---|---|---|---|\n";
+    // What is looked at of all of them is a column.
+    let column =
+        scenario.contenders.iter().map(|contender| contender.quantity.as_ref()).collect::<Option<Vec<_>>>();
+    text += &match &column {
+        Some(quantities) => {
+            let name = quantities[0].name;
+            format!(
+                "| | ms (quartiles) | CPU ms | {name} | ratio (95%) | target | |\n|---|---|---|---|---|---|---|\n"
+            )
+        }
+        None => "| | ms (quartiles) | CPU ms | ratio (95%) | target | |\n|---|---|---|---|---|---|\n".into(),
+    };
     let ours = samples[0].wall();
     for (i, (contender, theirs)) in scenario.contenders.iter().zip(samples).enumerate() {
         let wall = theirs.wall();
@@ -41,13 +52,16 @@ pub(crate) fn table(name: &str, scenario: &Scenario, samples: &[Samples], left_o
             short(median(&theirs.cpu()))
         )
         .expect("a string");
+        if column.is_some() {
+            write!(text, " {} |", short(median(&theirs.quantity))).expect("a string");
+        }
         text += &match i {
             0 => " | | |\n".into(),
             _ => against(ratio(&ours, &wall), contender.target),
         };
     }
     for (contender, samples) in scenario.contenders.iter().zip(samples) {
-        let Some(quantity) = &contender.quantity else { continue };
+        let (Some(quantity), None) = (&contender.quantity, &column) else { continue };
         let worst = samples.quantity.iter().copied().fold(0.0, f64::max);
         let verdict = quantity.at_most.map_or(String::new(), |bound| {
             format!(", target ≤ {bound}: {}", if worst <= bound { "met" } else { "**missed**" })

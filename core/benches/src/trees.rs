@@ -70,10 +70,9 @@ impl Job {
 
     /// The Rust toolchain that built this program.
     fn of_a_toolchain(dir: &Path) -> Job {
-        let rustc = Command::new("rustc").args(["--print", "sysroot"]).output().expect("rustc");
-        let root = String::from_utf8(rustc.stdout).expect("a path");
-        let job = Job::new(dir, count(Path::new(root.trim())));
-        let copied = Command::new("cp").arg("-a").arg(root.trim()).arg(&job.src).status().expect("cp");
+        let root = toolchain();
+        let job = Job::new(dir, count(Path::new(&root)));
+        let copied = Command::new("cp").arg("-a").arg(root).arg(&job.src).status().expect("cp");
         assert!(copied.success(), "cp: {copied}");
         job
     }
@@ -96,6 +95,12 @@ impl Job {
             some => Err(format!("it made {some} of {} names", checked.names)),
         })
     }
+}
+
+/// The directory of the Rust toolchain.
+pub(crate) fn toolchain() -> String {
+    let rustc = Command::new("rustc").args(["--print", "sysroot"]).output().expect("rustc");
+    String::from_utf8(rustc.stdout).expect("a path").trim().into()
 }
 
 fn count(dir: &Path) -> usize {
