@@ -4,8 +4,12 @@ import os
 from collections.abc import Sequence
 from html import escape
 
+from xtent.command.output import shown
+
 WIDTH = 1200
 MARGIN = 24
+# A letter of what is faint, in a wide font, and one of a name, which all are as wide.
+LETTER, NAME = 7.2, 7.9
 STYLE = """
   svg { --ground: #ffffff; --text: #1f2328; --faint: #656d76; --line: #d0d7de; --own: #8c959f;
         --one: #2f81f7; --two: #8957e5; --three: #d29922; --four: #da3633; color-scheme: light dark; }
@@ -16,6 +20,7 @@ STYLE = """
   text { fill: var(--text); font: 14px system-ui, sans-serif; }
   .title { font-size: 18px; font-weight: 600; }
   .faint { fill: var(--faint); font-size: 12px; }
+  .name { font: 13px ui-monospace, monospace; }
   .number { text-anchor: end; }
   .frame { fill: none; stroke: var(--line); }
   .own { fill: var(--own); } .unwritten { fill: url(#unwritten); } .elsewhere { fill: url(#elsewhere); }
@@ -53,8 +58,7 @@ class Drawing:
         """A box, or a striped one, and words for each; gives where the next thing may be."""
         x = float(MARGIN)
         for looks, words in entries:
-            # About as wide as letters of that size are.
-            wide = 20 + 6.4 * len(words) + 20
+            wide = 20 + LETTER * len(words) + 20
             if x + wide > WIDTH and x > MARGIN:
                 x, y = float(MARGIN), y + 22
             for at, look in enumerate(looks):
@@ -82,6 +86,13 @@ class Drawing:
 def colour(number: int) -> str:
     """Of one of any number of things: neighbours differ most."""
     return f"hsl({(212 + number * 137.508) % 360:.0f} 62% {(52, 42, 62)[number // 8 % 3]}%)"
+
+
+def labels(paths: Sequence[str], most: int) -> list[str]:
+    """What tells files from each other: their paths beneath the directory that all are in."""
+    whole = [os.path.abspath(path) for path in paths]
+    above = os.path.commonpath([os.path.dirname(path) for path in whole])
+    return [shortened(shown(os.path.relpath(path, above)), most) for path in whole]
 
 
 def shortened(text: str, most: int) -> str:

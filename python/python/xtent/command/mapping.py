@@ -10,7 +10,7 @@ from typing import Any
 import xtent
 from xtent.command import arguments
 from xtent.command.arguments import Commands
-from xtent.command.drawing import MARGIN, WIDTH, Drawing, colour, shortened
+from xtent.command.drawing import LETTER, MARGIN, NAME, WIDTH, Drawing, colour, labels
 from xtent.command.output import Output, number, plain, shown, size
 from xtent.command.pieces import ELSEWHERE, HOLE, NAMED, OWN, UNWRITTEN, Kind, Piece, columns, pieces
 
@@ -175,10 +175,11 @@ def draw(files: list[Mapped], path: str) -> None:
     most = max(max(file.size for file in files), 1)
     drawing = Drawing(f"{number(len(files), 'file')}, {size(sum(file.size for file in files))}")
     y = _legend(drawing, files, MARGIN + 44)
-    names = [shortened(shown(os.path.basename(file.path)), 24) for file in files]
-    for at, file in enumerate(files):
+    paths = [file.path for file in files]
+    names = labels(paths, 24)
+    for at, (file, label) in enumerate(zip(files, labels(paths, int((LEFT - MARGIN - 28) / NAME)))):
         drawing.box(MARGIN, y + height / 2 - 6, 12, 12, colour(at))
-        drawing.text(MARGIN + 20, y + height / 2 + 5, shortened(shown(file.path), 34))
+        drawing.text(MARGIN + 20, y + height / 2 + 5, label, "name")
         about = f"{shown(file.path)}: {_about(file, at, names)}"
         wide = max(BAR * file.size / most, 1)
         _bar(drawing, file, (LEFT, y, wide, height))
@@ -187,11 +188,17 @@ def draw(files: list[Mapped], path: str) -> None:
             f"<title>{_escaped(about)}</title></rect>"
         )
         if few:
-            drawing.text(LEFT, y + height + 17, _about(file, at, names), "faint")
+            drawing.text(LEFT, y + height + 17, _fitting(_about(file, at, names)), "faint")
         y += step
     drawing.text(LEFT, y + 14, "0", "faint")
     drawing.text(LEFT + BAR, y + 14, size(most), "faint number")
     drawing.write(path, y + 14 + MARGIN)
+
+
+def _fitting(about: str) -> str:
+    """As much of it as there is room for."""
+    most = int(BAR / LETTER)
+    return about if len(about) <= most else f"{about[: about.rfind(', ', 0, most - 3)]}, …"
 
 
 def _escaped(text: str) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 import xtent
 from xtent.command import arguments
 from xtent.command.arguments import Commands
-from xtent.command.drawing import MARGIN, WIDTH, Drawing, shortened
+from xtent.command.drawing import MARGIN, NAME, WIDTH, Drawing, labels, shortened
 from xtent.command.output import Output, failures, fields, number, shown, size
 from xtent.command.progress import counter
 
@@ -122,8 +122,9 @@ def draw(named: list[tuple[str, xtent.Usage]], total: xtent.Usage, path: str) ->
     used = {at for _, usage, is_total in rows for at, amount in enumerate(parts(usage, is_total)) if amount}
     entries = [((PARTS[at][0],), f"{PARTS[at][2]}: {PARTS[at][3]}") for at in sorted(used)]
     y = drawing.legend(MARGIN + 46, entries)
-    for name, usage, is_total in rows:
-        drawing.text(MARGIN, y + height / 2 + 5, shortened(name, 36))
+    short = [*labels([path for path, _ in named], int((left - MARGIN - 8) / NAME)), "total"]
+    for label, (name, usage, is_total) in zip(short, rows):
+        drawing.text(MARGIN, y + height / 2 + 5, label, "name")
         at_x = float(left)
         for (look, _, words, _), amount in zip(PARTS, parts(usage, is_total)):
             if amount:
@@ -143,5 +144,5 @@ def _said(usage: xtent.Usage, is_total: bool) -> str:
     if usage.shared_roots:
         said += f", {size(usage.shared_roots)} {'in several of them' if is_total else 'shared among these'}"
     if usage.shared_others:
-        said += f", {size(usage.shared_others)} shared with something else"
+        said += f", {size(usage.shared_others)} shared elsewhere"
     return f"{said}; {size(usage.apparent)} apparent"
