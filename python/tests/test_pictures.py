@@ -132,7 +132,8 @@ def fragments(place: Place) -> list[Path]:
     """40,000 extents, of which another file has a quarter."""
     block = os.statvfs(place.path).f_bsize
     data = noise(block)
-    with place.file("fragments") as file, place.file("quarter") as quarter:
+    # As long as it will be: XFS takes more blocks in advance for a file that grows, and fills its holes.
+    with place.sparse("fragments", 80_000 * block) as file, place.file("quarter") as quarter:
         for at in range(40_000):
             os.pwrite(file.fileno(), data, 2 * at * block)
         xtent.clone_range(file, quarter, 20_000 * block)
