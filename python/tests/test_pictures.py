@@ -37,8 +37,9 @@ const style = e => getComputedStyle(e);
 const texts = [...svg.querySelectorAll("text")].map(e => (
     { text: e.textContent, edges: edges(e), colour: style(e).fill, size: parseFloat(style(e).fontSize) }));
 const boxes = [...svg.querySelectorAll("rect:not(.ground)")].filter(e => !e.closest("defs")).map(edges);
+const frames = [...svg.querySelectorAll(".frame")].map(edges);
 const ground = style(svg.querySelector(".ground")).fill;
-document.body.textContent = JSON.stringify({ texts, boxes, ground, whole: edges(svg) });
+document.body.textContent = JSON.stringify({ texts, boxes, frames, ground, whole: edges(svg) });
 </script>"""
 
 
@@ -85,6 +86,9 @@ def check(svg: str, work: Path, name: str) -> list[str]:
             assert (light + 0.05) / (dark + 0.05) > 4.5, f"too faint: {text}"
             for box in found["boxes"]:
                 assert not meet(text["edges"], box), f"on a box at {box}: {text}"
+        for box in found["boxes"]:
+            for frame in found["frames"]:
+                assert not meet(box, frame) or frame[1] - 1 < box[1] and box[3] < frame[3] + 1, f"out of its bar: {box}"
         for one, other in combinations(texts, 2):
             assert not meet(one["edges"], other["edges"]), f"on each other: {one}, {other}"
         words = [text["text"] for text in texts]
@@ -129,7 +133,7 @@ def forty(place: Place) -> list[Path]:
 
 
 def fragments(place: Place) -> list[Path]:
-    """40,000 extents, of which another file has a quarter."""
+    """40,000 extents, of which another file has a quarter, and one file has one block."""
     block = os.statvfs(place.path).f_bsize
     data = noise(block)
     # As long as it will be: XFS takes more blocks in advance for a file that grows, and fills its holes.
@@ -137,8 +141,9 @@ def fragments(place: Place) -> list[Path]:
         for at in range(40_000):
             os.pwrite(file.fileno(), data, 2 * at * block)
         xtent.clone_range(file, quarter, 20_000 * block)
+        xtent.clone_range(file, place.file("dot", noise(8_000 * block)), block, dst_offset=4_000 * block)
         assert sum(not extent.is_hole for extent in xtent.extents(file)) == 40_000
-    return [place.path / "fragments", place.path / "quarter"]
+    return [place.path / name for name in ("fragments", "quarter", "dot")]
 
 
 @pytest.mark.parametrize("made", [one, five, forty, fragments], ids=lambda made: made.__name__)

@@ -237,9 +237,11 @@ def _bar(drawing: Drawing, file: Mapped, place: tuple[float, float, float, float
         until = at + 1
         while until < count and looks[until] == looks[at]:
             until += 1
+        # What is little is shown larger, and then all of it is less: it stays in the bar.
+        amounts = [max(eighths, 0.5) for _, eighths in looks[at]]
         y = top + height
-        for kind, eighths in looks[at]:
-            tall = height * max(eighths, 0.5) / 8
+        for (kind, _), amount in zip(looks[at], amounts):
+            tall = height * amount / max(sum(amounts), 8)
             y -= tall
             look = colour(kind.first) if kind.what == NAMED else kind.what
             drawing.box(left + at * step, y, (until - at) * step, tall, look)
