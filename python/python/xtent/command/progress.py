@@ -33,19 +33,12 @@ def bar(output: Output, what: str, paths: list[str]) -> Generator[Tell | None, N
         BarColumn,
         DownloadColumn,
         Progress,
-        ProgressColumn,
-        Task,
         TaskProgressColumn,
         TextColumn,
         TimeRemainingColumn,
     )
-    from rich.text import Text
 
-    class Rate(ProgressColumn):
-        """In the units of the amounts; rich's own has decimal ones."""
-
-        def render(self, task: Task) -> Text:
-            return Text("" if task.speed is None else f"{size(int(task.speed))}/s", style="progress.data.speed")
+    from xtent.command.rate import Rate
 
     columns = (
         TextColumn("{task.description}"),
