@@ -34,18 +34,19 @@ fn copy(src: &File, dst: &File, from: u64, options: CopyOptions<'_>) -> xtent::R
     xtent::copy_range(src.as_fd(), from, dst.as_fd(), from, TO_END, options)
 }
 
-/// Takes all space but about so much.
+/// Takes all space, and gives about so much back. Only when there is none left XFS waits for what it still owes for files that
+/// were removed.
 fn take_all_but(file: &File, left: u64) {
     let mut at = 0;
-    let mut piece = free(file).saturating_sub(left);
-    while piece >= MIB / 4 && free(file) > left {
+    let mut piece = free(file);
+    while piece >= 4096 {
         // SAFETY: takes numbers only.
-        match unsafe { libc::fallocate(file.as_raw_fd(), 0, at, piece as i64) } {
-            0 => at += piece as i64,
+        match unsafe { libc::fallocate(file.as_raw_fd(), 0, at as i64, piece as i64) } {
+            0 => at += piece,
             _ => piece /= 2,
         }
-        piece = piece.min(free(file).saturating_sub(left));
     }
+    file.set_len(at - left).expect("ftruncate");
 }
 
 fn free(file: &File) -> u64 {
