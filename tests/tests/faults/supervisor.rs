@@ -27,6 +27,17 @@ impl Call {
         self.number == number
     }
 
+    /// Whether it asks for a lock on a range.
+    pub(crate) fn is_a_lock(self) -> bool {
+        self.number == libc::SYS_fcntl && self.request == libc::F_OFD_SETLK as u32
+    }
+
+    /// Whether it asks for a lease, or to whom the signal of one goes.
+    pub(crate) fn is_a_lease(self) -> bool {
+        const F_SETOWN_EX: i32 = 15;
+        self.number == libc::SYS_fcntl && [F_SETOWN_EX, libc::F_SETLEASE].contains(&(self.request as i32))
+    }
+
     /// In the words of strace(1), as far as the library goes.
     pub(crate) fn name(self) -> String {
         macro_rules! names {

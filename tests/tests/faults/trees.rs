@@ -222,10 +222,6 @@ impl Trial for TreeSet {
                     // As it is told where names cannot be exchanged, and where a name turns out to be taken.
                     errnos.extend([libc::EOPNOTSUPP, libc::EEXIST]);
                 }
-                if fault.is_some_and(|(call, errno)| call.is(libc::SYS_flock) && errno == libc::EAGAIN) {
-                    // Somebody else has the lock of each name that was tried.
-                    errnos.push(libc::EEXIST);
-                }
                 if !errnos.contains(&failure.error.errno) {
                     return Err("another errno".into());
                 }
