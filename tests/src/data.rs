@@ -5,18 +5,15 @@ use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use crate::random::Random;
+
 /// `len` bytes that depend on `seed` alone. No two blocks are equal and nothing compresses, so that a filesystem
 /// finds nothing to share or to shrink by itself.
 pub fn pattern(seed: u64, len: usize) -> Vec<u8> {
-    let mut state = seed;
+    let mut random = Random(seed);
     let mut bytes = Vec::with_capacity(len + 8);
     while bytes.len() < len {
-        // SplitMix64 (Steele, Lea, Flood 2014): any seed is good, also 0 and neighbours.
-        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut word = state;
-        word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        bytes.extend_from_slice(&(word ^ (word >> 31)).to_le_bytes());
+        bytes.extend_from_slice(&random.word().to_le_bytes());
     }
     bytes.truncate(len);
     bytes

@@ -9,6 +9,7 @@ mod exchange;
 mod fiemap;
 mod filesystems;
 mod person;
+mod random;
 mod skip;
 pub mod syscalls;
 
@@ -21,4 +22,5 @@ pub use filesystems::{
     scratch, skipped,
 };
 pub use person::{as_user, with_umask};
+pub use random::Random;
 pub use skip::skip;

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use image::Image;
 use xtent::{FileOptions, Reason, clone_file, copy_file};
 use xtent_tests::syscalls::{Calls, Verdict, watch};
-use xtent_tests::{Filesystem, filesystems, pattern, scratch};
+use xtent_tests::{Filesystem, Random, filesystems, pattern, scratch};
 
 /// This program, as the process that is killed: `--child VERB REPLACE DIRECTORY CALL`.
 const CHILD: &str = "--child";
@@ -68,19 +68,6 @@ fn main() -> ExitCode {
 fn say(line: std::fmt::Arguments<'_>) {
     let mut stdout = io::stdout().lock();
     writeln!(stdout, "{line}").and_then(|()| stdout.flush()).expect("stdout");
-}
-
-/// SplitMix64.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut word = self.0;
-        word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (word ^ (word >> 31)) % bound.max(1)
-    }
 }
 
 struct Storm {

@@ -1,12 +1,13 @@
-//! Clones that are refused while others write to the destination.
+//! Clones that are refused, before anything or half-way, and what is left in the destination.
 
 use std::fs::{self, File};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use xtent::{CloneOptions, Destination, clone_range};
-use xtent_tests::{filesystems, pattern, scratch, write_file};
+use xtent_tests::syscalls::{Calls, Verdict, watch};
+use xtent_tests::{filesystems, fs, pattern, scratch, skip, write_file};
 
 const BLOCK: usize = 4096;
 const ROUNDS: usize = 300;
@@ -51,4 +52,55 @@ fn what_others_write_meanwhile_stays() {
         assert!(words.iter().all(|word| *word == Err(Some(Destination::Untouched))), "{fs}: {words:?}");
         assert!(fs::read(dir.path().join("dst")).expect("the destination") == held, "{fs}");
     }
+}
+
+/// A kernel that ends half-way with an errno that else is one of a refusal: XFS with EFBIG, where a file would have too many
+/// extents, and before Linux 6.13 with EINVAL, which a source that was cut meanwhile explains afterwards.
+#[test]
+fn a_clone_that_ends_half_way_is_taken_back() {
+    const TEST: &str = "a_clone_that_ends_half_way_is_taken_back";
+    for name in ["xfs", "btrfs"] {
+        let Some(fs) = fs(name) else {
+            skip(&format!("{TEST}/{name}"), "there is none");
+            continue;
+        };
+        for (errno, cut) in [(libc::EFBIG, false), (libc::EINVAL, false), (libc::EINVAL, true)] {
+            for old in [8, 0] {
+                let dir = scratch(fs);
+                let (ours, theirs) = (pattern(1, 8 * BLOCK), pattern(2, old * BLOCK));
+                let src = write_file(&dir.path().join("src"), &ours).expect("a file");
+                let dst = write_file(&dir.path().join("dst"), &theirs).expect("a file");
+                let clone =
+                    || clone_range(src.as_fd(), 0, dst.as_fd(), 0, ours.len() as u64, CloneOptions::new());
+                let mut ended = 0;
+                let said = watch(Calls::These(&[libc::SYS_ioctl]), clone, |call| {
+                    let is_clone = call.arguments[1] as u32 == libc::FICLONERANGE as u32;
+                    if !is_clone || call.descriptor(0) != dst.as_raw_fd() || ended > 0 {
+                        return Verdict::Allow;
+                    }
+                    ended += 1;
+                    half(&src, &dst);
+                    if cut {
+                        src.set_len(4 * BLOCK as u64).expect("ftruncate");
+                    }
+                    Verdict::Fail(errno)
+                });
+                let error = said.expect("a thread that is watched").expect_err("an error");
+                let what = format!("{name}, errno {errno}, cut {cut}, {old} blocks before");
+                assert_eq!((error.errno, ended), (errno, 1), "{what}");
+                assert_eq!(error.report.destination, Some(Destination::Restored), "{what}");
+                assert!(fs::read(dir.path().join("dst")).expect("the destination") == theirs, "{what}");
+            }
+        }
+    }
+}
+
+/// The first half of the clone.
+fn half(src: &File, dst: &File) {
+    let src_fd = src.as_raw_fd().into();
+    let range =
+        libc::file_clone_range { src_fd, src_offset: 0, src_length: 4 * BLOCK as u64, dest_offset: 0 };
+    // SAFETY: the ioctl reads one struct.
+    let result = unsafe { libc::ioctl(dst.as_raw_fd(), libc::FICLONERANGE, &raw const range) };
+    assert_eq!(result, 0, "FICLONERANGE: {}", std::io::Error::last_os_error());
 }

@@ -149,7 +149,7 @@ pub(crate) fn peers() -> impl Iterator<Item = Peer> {
         "cd \"$1\" && rmlint -T df -c sh:reflink -o sh:../rmlint.sh . && sh ../rmlint.sh -d -q";
     [
         Peer { name: "jdupes -r -B", words: &["jdupes", "-q", "-r", "-B"] },
-        // Its status is 22 also after it shared what it found: what it freed tells whether it did the job.
+        // Of many files its status is 22 (0.11): what it freed tells whether it did the job.
         Peer { name: "duperemove -r -d", words: &["sh", "-c", "duperemove -q -r -d \"$1\" || true", "sh"] },
         Peer {
             name: "fclones group, dedupe",

@@ -23,6 +23,7 @@ const SPEED: &str = "a matter of speed, and no answer";
 const ENDS_THE_PROCESS: &str = "it ends the process, and with it the driver";
 const OTHER_KERNEL: &str = "another kernel";
 const OTHER_FILESYSTEM: &str = "a filesystem that this machine cannot make";
+const SERVERS: &str = "in a guest, by make test-vm: tests/tests/works.rs, tests/tests/servers.rs";
 const GUESTS: &str = "all of the table in guests, on filesystems that this machine cannot make: tests/vm/run";
 
 type Row = (&'static str, Seen);
@@ -216,7 +217,7 @@ const CLONE: &[Row] = &[
         ]),
     ),
     ("nodatasum mount mismatch", Beside("on an image of its own: tests/tests/nodatasum.rs")),
-    ("OCFS2, NFS, CIFS", Beside(GUESTS)),
+    ("OCFS2, NFS, CIFS", Beside(SERVERS)),
     ("ZFS, bcachefs", Nowhere(OTHER_FILESYSTEM)),
     (
         "suid cleared by clone, not by dedupe",
@@ -454,7 +455,7 @@ const QUIRKS: &[Row] = &[
             "a mount that works: tests/tests/confined.rs, and the errno by the faults: tests/tests/faults",
         ),
     ),
-    ("dedupe: NFS, CIFS", Beside(GUESTS)),
+    ("dedupe: NFS, CIFS", Beside(SERVERS)),
     ("dedupe: ZFS", Nowhere(OTHER_FILESYSTEM)),
     ("dedupe: bytes_deduped = asked length", In(&["dedupe: 100 bytes inside", "dedupe: small files"])),
     ("dedupe: argument of more than a page", In(&["dedupe: 300 targets"])),

@@ -17,8 +17,8 @@ use xtent_tests::set_exchange;
 use crate::files::{self, BLOCK, Shape};
 use crate::image::{Image, Kind, Result, run, workshop};
 use crate::kernel;
-use crate::random::Random;
 use crate::{Arguments, Outcome, Verdict};
+use xtent_tests::Random;
 
 const EXTENTS: u64 = 3000;
 const SIZE: u64 = EXTENTS * 2 * BLOCK;
@@ -85,7 +85,7 @@ pub(crate) fn storm(arguments: &Arguments) -> Outcome {
             continue;
         }
         for way in ways {
-            let mut random = Random::new(arguments.seed);
+            let mut random = crate::random(arguments.seed);
             let mut all = vec![("image cloned", by_image(&outer, (kind, way), cuts, &mut random)?)];
             if kind.is_xfs() {
                 all.push(("shut down", by_shutdown(&outer, (kind, way), cuts, &mut random)?));

@@ -12,8 +12,8 @@ use xtent::{CloneOptions, Destination, Undo, clone_range};
 use crate::files::{self, BLOCK, Look, Shape};
 use crate::image::{Image, Kind, Result, workshop};
 use crate::kernel;
-use crate::random::Random;
 use crate::{Arguments, Outcome, Verdict};
+use xtent_tests::Random;
 
 /// Whether a program takes every block as soon as it is free.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,7 +103,7 @@ struct Case {
 
 impl Case {
     fn of(seed: u64, kind: Kind) -> Case {
-        let mut random = Random::new(seed);
+        let mut random = crate::random(seed);
         let extents = random.one_of(&EXTENTS);
         let old = random.one_of(&Old::ALL);
         // The source's size is a whole number of blocks; the destination's need not be.

@@ -12,8 +12,8 @@ use xtent::{Atomic, CloneOptions, Undo, clone_range};
 use crate::files::{self, BLOCK, Shape};
 use crate::image::{Image, Kind, Result, workshop};
 use crate::kernel;
-use crate::random::Random;
 use crate::{Arguments, Outcome, Verdict};
+use xtent_tests::Random;
 
 const EXTENTS: u64 = 20_000;
 
@@ -141,7 +141,7 @@ impl std::fmt::Display for Counts {
 }
 
 fn rounds(image: &Image, way: &str, kills: u64, seed: u64, contents: &Contents) -> Result<Counts> {
-    let mut random = Random::new(seed);
+    let mut random = crate::random(seed);
     let mut counts = Counts::default();
     // How long it takes, so that the kills fall into it.
     let whole = one(image, way, None)?;

@@ -15,9 +15,10 @@ mod image;
 mod kernel;
 mod kill;
 mod race;
-mod random;
 
 use std::process::ExitCode;
+
+use xtent_tests::Random;
 
 /// What a storm found.
 #[derive(Default)]
@@ -54,6 +55,11 @@ impl Arguments {
     pub(crate) fn wants(&self, name: &str) -> bool {
         self.only.as_ref().is_none_or(|only| only.iter().any(|wanted| wanted == name))
     }
+}
+
+/// What the counts in core/src/clone/README.md were drawn with.
+pub(crate) fn random(seed: u64) -> Random {
+    Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(1))
 }
 
 type Outcome = Result<Verdict, Box<dyn std::error::Error>>;

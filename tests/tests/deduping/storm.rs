@@ -10,9 +10,9 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 
 use xtent::{Cache, CloneOptions, Control, DedupeOptions, DedupeStatus, DedupeTarget, TO_END};
-use xtent_tests::{Filesystem, cool, pattern, scratch, write_file};
+use xtent_tests::{Filesystem, Random, cool, pattern, scratch, write_file};
 
-use super::writer::{BLOCK, Random, Signals, Way, write};
+use super::writer::{BLOCK, Signals, Way, write};
 use super::{everywhere, shared};
 
 const BLOCKS: u64 = 64;

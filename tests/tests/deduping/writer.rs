@@ -5,7 +5,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use xtent_tests::pattern;
+use xtent_tests::{Random, pattern};
 
 pub(crate) const BLOCK: usize = 4096;
 
@@ -15,19 +15,6 @@ pub(crate) enum Way {
     Write,
     Mapping,
     Direct,
-}
-
-/// Numbers from a seed, SplitMix64.
-pub(crate) struct Random(pub(crate) u64);
-
-impl Random {
-    pub(crate) fn below(&mut self, limit: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut word = self.0;
-        word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (word ^ (word >> 31)) % limit
-    }
 }
 
 /// What the writers of a round have in common.

@@ -8,7 +8,7 @@ use std::ptr::null_mut;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::Random;
+use xtent_tests::Random;
 
 pub(crate) const SIZE: usize = 64 << 20;
 /// A record is a page and a block.

@@ -12,9 +12,9 @@ use xtent::{
     Atomic, CloneOptions, DedupeOptions, DedupeStatus, DedupeTarget, FileOptions, TO_END, TreeOptions,
     clone_file, clone_range, clone_tree, copy_file, copy_tree, dedupe_range,
 };
-use xtent_tests::pattern;
+use xtent_tests::{Random, pattern};
 
-use crate::{Random, Result, say};
+use crate::{Result, say};
 
 /// Names that files are published under, and those of trees.
 const FILES: [&str; 2] = ["cloned", "copied"];

@@ -11,9 +11,9 @@ use std::process::Command;
 
 use xtent::{At, Control, DedupeTreeOptions, Reason};
 use xtent_tests::syscalls::{Calls, Verdict, watch};
-use xtent_tests::{fs, pattern, scratch, skip};
+use xtent_tests::{Random, fs, pattern, scratch, skip};
 
-use super::{Random, contents, dedupe, everywhere, grow_old, run, shares_all, write};
+use super::{contents, dedupe, everywhere, grow_old, run, shares_all, write};
 
 #[test]
 fn an_index_makes_the_next_run_cheap() {

@@ -6,9 +6,9 @@ use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use xtent::DedupeTreeOptions;
-use xtent_tests::{Filesystem, pattern, scratch};
+use xtent_tests::{Filesystem, Random, pattern, scratch};
 
-use super::{Random, dedupe, everywhere, run};
+use super::{dedupe, everywhere, run};
 
 /// Stores of random files: each file has what was last written to it.
 #[test]

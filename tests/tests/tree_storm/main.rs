@@ -22,7 +22,7 @@ use std::process::{Command, ExitCode, Stdio};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use xtent::{TreeOptions, TreeResult};
-use xtent_tests::{Filesystem, fs, scratch};
+use xtent_tests::{Filesystem, Random, fs, scratch};
 
 /// In ten directories.
 const FILES: usize = 300;
@@ -76,19 +76,6 @@ fn main() -> ExitCode {
 
 fn say(line: &str) {
     writeln!(std::io::stdout().lock(), "{line}").expect("stdout");
-}
-
-/// splitmix64.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, n: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % n.max(1)
-    }
 }
 
 /// One call of a verb.

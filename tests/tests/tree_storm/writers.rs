@@ -14,9 +14,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
 
 use xtent::TreeOptions;
-use xtent_tests::{Filesystem, scratch};
+use xtent_tests::{Filesystem, Random, scratch};
 
-use crate::{Call, Random, hidden};
+use crate::{Call, hidden};
 
 /// What is written at once.
 const PAGE: usize = 4096;
