@@ -19,7 +19,8 @@ pub(crate) fn entries() -> Vec<Entry> {
     let on = |fs| {
         VERBS.iter().map(move |verb| small(fs, verb)).chain(VERBS.iter().map(move |verb| real(fs, verb)))
     };
-    ["xfs", "btrfs"].into_iter().flat_map(on).chain([million()]).collect()
+    let sized = ["xfs", "btrfs"].into_iter().flat_map(|fs| [1, 4, 16].map(|kib| sized(fs, kib)));
+    ["xfs", "btrfs"].into_iter().flat_map(on).chain(sized).chain([million()]).collect()
 }
 
 /// A verb, and what its time must be at most, as a part of theirs.
@@ -135,6 +136,17 @@ fn real(fs: &'static str, verb: &'static Verb) -> Entry {
         let job = Job::of_a_toolchain(dirs[0]);
         let about = format!("A Rust toolchain of {} files in the page cache, to a new directory", job.names);
         Scenario { about, rounds: 5, contenders: contenders(&job, verb) }
+    })
+}
+
+/// From which size on a clone is faster than a copy.
+fn sized(fs: &'static str, kib: usize) -> Entry {
+    const SO_MANY: usize = 5000;
+    Entry::new(format!("tree sizes {kib} KiB {fs}"), &[fs], move |_: &Arguments, dirs| {
+        let job = Job::of_files(dirs[0], SO_MANY, |_| kib << 10);
+        let contenders = ["clone_tree", "copy_tree"].map(|verb| job.contender(verb, || program(verb))).into();
+        let about = format!("{SO_MANY} files of {kib} KiB in the page cache, to a new directory");
+        Scenario { about, rounds: 9, contenders }
     })
 }
 

@@ -44,7 +44,7 @@ impl Way {
 }
 
 /// Files up to this size are copied sooner than cloned. On btrfs those are kept in the inode (max_inline in btrfs(5)), so that
-/// a clone has nothing to share; anywhere else a clone is faster than a copy of a single block (README.md beside this file).
+/// a clone has nothing to share; anywhere else a clone is no slower than a copy of a single block (README.md beside this file).
 fn sooner_copied(kind: Kind) -> u64 {
     match kind {
         Kind::Btrfs => 2048,
