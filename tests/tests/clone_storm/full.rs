@@ -13,7 +13,6 @@ use crate::files::{self, BLOCK, Look, Shape};
 use crate::image::{Image, Kind, Result, workshop};
 use crate::kernel;
 use crate::{Arguments, Outcome, Verdict};
-use xtent_tests::Random;
 
 /// Whether a program takes every block as soon as it is free.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -13,7 +13,6 @@ use crate::files::{self, BLOCK, Shape};
 use crate::image::{Image, Kind, Result, workshop};
 use crate::kernel;
 use crate::{Arguments, Outcome, Verdict};
-use xtent_tests::Random;
 
 const EXTENTS: u64 = 20_000;
 

@@ -6,14 +6,26 @@ use std::ops::ControlFlow;
 use std::os::fd::AsFd;
 use std::os::unix::fs::{FileExt, chown, symlink};
 use std::os::unix::process::ExitStatusExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use tempfile::TempDir;
 use xtent::{At, Control, DedupeTreeOptions, Reason};
 use xtent_tests::syscalls::{Calls, Verdict, watch};
-use xtent_tests::{Random, fs, pattern, scratch, skip};
+use xtent_tests::{Filesystem, Random, fs, pattern, scratch, skip};
 
 use super::{contents, dedupe, everywhere, grow_old, run, shares_all, write};
+
+/// A directory, and in it a store of so many files with the same bytes, old enough for an index.
+fn equal_files(fs: &Filesystem, count: u64) -> (TempDir, PathBuf) {
+    let dir = scratch(fs);
+    let store = dir.path().join("store");
+    for i in 0..count {
+        write(&store.join(format!("{i}")), &pattern(1, 30_000));
+    }
+    grow_old(&store);
+    (dir, store)
+}
 
 #[test]
 fn an_index_makes_the_next_run_cheap() {
@@ -182,12 +194,7 @@ fn an_index_with_something_beside_it() {
 fn an_index_that_is_replaced_meanwhile() {
     const TEST: &str = "an_index_that_is_replaced_meanwhile";
     let Some(fs) = fs("xfs") else { return skip(TEST, "there is no xfs") };
-    let dir = scratch(fs);
-    let store = dir.path().join("store");
-    for i in 0..4 {
-        write(&store.join(format!("{i}")), &pattern(1, 30_000));
-    }
-    grow_old(&store);
+    let (dir, store) = equal_files(fs, 4);
     let (index, other) = (dir.path().join("index"), dir.path().join("other"));
     run(&store, DedupeTreeOptions::new().index(&other));
     let bytes = fs::read(&other).expect("the index");
@@ -229,9 +236,7 @@ fn an_index_that_is_replaced_meanwhile() {
 fn an_index_far_from_the_root() {
     const TEST: &str = "an_index_far_from_the_root";
     let Some(fs) = fs("xfs") else { return skip(TEST, "there is no xfs") };
-    let dir = scratch(fs);
-    let store = dir.path().join("store");
-    write(&store.join("a"), &pattern(1, 30_000));
+    let (dir, store) = equal_files(fs, 1);
     let mut deep = dir.path().canonicalize().expect("a directory");
     while deep.as_os_str().len() < 400 {
         deep.push("d".repeat(60));
@@ -253,9 +258,7 @@ fn an_index_far_from_the_root() {
 fn an_index_that_was_made_one_with_a_log() {
     const TEST: &str = "an_index_that_was_made_one_with_a_log";
     let Some(fs) = fs("xfs") else { return skip(TEST, "there is no xfs") };
-    let dir = scratch(fs);
-    let store = dir.path().join("store");
-    write(&store.join("a"), &pattern(1, 30_000));
+    let (dir, store) = equal_files(fs, 1);
     let index = dir.path().join("index");
     let options = || DedupeTreeOptions::new().index(&index);
     run(&store, options());
@@ -272,12 +275,7 @@ fn an_index_that_was_made_one_with_a_log() {
 fn a_run_that_is_cancelled_while_it_looks_at_the_index() {
     const TEST: &str = "a_run_that_is_cancelled_while_it_looks_at_the_index";
     let Some(fs) = fs("xfs") else { return skip(TEST, "there is no xfs") };
-    let dir = scratch(fs);
-    let store = dir.path().join("store");
-    for i in 0..4 {
-        write(&store.join(format!("{i}")), &pattern(1, 30_000));
-    }
-    grow_old(&store);
+    let (dir, store) = equal_files(fs, 4);
     let index = dir.path().join("index");
     run(&store, DedupeTreeOptions::new().index(&index));
     // The last byte is of the sum of the first row: whether that is damaged is not even looked at.
