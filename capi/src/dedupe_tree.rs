@@ -212,7 +212,8 @@ unsafe fn patterns<'a>(patterns: *const *const c_char, n: usize) -> Result<Vec<&
 
 /// Makes files that are equal share their blocks: all that lie beneath the directories, or are the files, of
 /// `roots`, in `n_roots` elements. What is equal the kernel decides, as for xtent_dedupe_range, under both files'
-/// locks: contents never change, by no outcome and whoever writes meanwhile. Times stay as they are.
+/// locks: contents never change, by no outcome and whoever writes meanwhile. The files' times stay; that of the last
+/// access may not where the caller is not the owner.
 ///
 /// Each file counts once, however many names and roots lead to it. Symbolic links are not followed, and what is no
 /// regular file is passed over. Only files of one filesystem share; what is mounted beneath a root is left out

@@ -70,7 +70,8 @@ impl From<xtent::DedupeTreeReport> for DedupeTreeReport {
 ///
 /// roots are paths, relative to dir_fd where it is given, or directories that are open: ints or objects with fileno().
 /// What is equal the kernel decides, as for dedupe_range(), under both files' locks: contents never change, by no
-/// outcome and whoever writes meanwhile. Times stay as they are.
+/// outcome and whoever writes meanwhile. The files' times stay; that of the last access may not where the caller is
+/// not the owner.
 ///
 /// Each file counts once, however many names and roots lead to it. Symbolic links are not followed, and what is no
 /// regular file is passed over. Only files of one filesystem share; what is mounted beneath a root is left out, unless

@@ -11,7 +11,7 @@ use crate::range::TO_END;
 use crate::sys;
 
 use super::at::At;
-use super::source::{Held, Source};
+use super::source::Held;
 use super::{Refusal, path_refusal};
 
 /// So many targets are open at once: a process may have 1024 descriptors (RLIMIT_NOFILE), and needs some itself.
@@ -21,8 +21,9 @@ const TOGETHER: usize = 127;
 /// [`dedupe_range`](crate::dedupe_range) of whole files, opened here.
 ///
 /// Files are opened for reading, which is enough for those of the caller, read-only ones and programs that run among
-/// them, or, where that is denied, for writing. Their times do not change. Symbolic links are not followed (`ELOOP`);
-/// [`At::open`] takes a file that is open already.
+/// them, or, where that is denied, for writing. Their times do not change; that of the last access may where the caller
+/// is not the owner (`O_NOATIME`, open(2)). Symbolic links are not followed (`ELOOP`); [`At::open`] takes a file that is
+/// open already.
 ///
 /// One result for each target, in their order; one target's failure does not disturb another. A target of another
 /// size differs, and nothing of it is shared. A name of the source's own file, or of one that an earlier target
@@ -38,19 +39,21 @@ pub fn dedupe_files<'a, 'b>(
     mut options: DedupeOptions<'_>,
 ) -> Result<Vec<DedupeResult>> {
     let told = |error: Error| error.told_by(OP);
-    let source = Source::open(&src.into(), false).map_err(|refusal| refusal.of(OP))?;
+    let (source, source_is) = open(&src.into(), READ).map_err(|refusal| refusal.of(OP))?;
     // Of the source alone, so that its refusals are the call's also where no target can be asked.
-    dedupe_range(source.fd(), 0, TO_END, &[], DedupeOptions::new()).map_err(told)?;
-    let source_is = Inode::from(source.stat());
+    dedupe_range(source.as_fd(), 0, TO_END, &[], DedupeOptions::new()).map_err(told)?;
     let mut job = Job { source: source_is, asked: HashMap::new(), results: Vec::new(), begun: false };
     let total = job.source.size.saturating_mul(targets.len() as u64);
     for (turn, targets) in targets.chunks(TOGETHER).enumerate() {
         let before = job.source.size.saturating_mul((turn * TOGETHER) as u64);
         options.control.part(before, total);
-        job.ask(source.fd(), targets, options.lend()).map_err(told)?;
+        job.ask(source.as_fd(), targets, options.lend()).map_err(told)?;
     }
     Ok(job.results)
 }
+
+/// What is read ahead of the kernel's comparison is no access that anybody asked for.
+const READ: libc::c_int = libc::O_RDONLY | libc::O_NOATIME;
 
 const OP: Operation = Operation::DedupeFiles;
 
@@ -110,10 +113,14 @@ impl Job {
 
 /// Opens a target.
 fn look<'a>(target: &At<'a>) -> std::result::Result<(Held<'a>, Inode), Refusal> {
-    let file = match Held::open(target, false, libc::O_RDONLY) {
-        Err(Refusal { errno: libc::EACCES, .. }) => Held::open(target, false, libc::O_WRONLY)?,
-        opened => opened?,
-    };
+    match open(target, READ) {
+        Err(Refusal { errno: libc::EACCES, .. }) => open(target, libc::O_WRONLY),
+        opened => opened,
+    }
+}
+
+fn open<'a>(at: &At<'a>, access: libc::c_int) -> std::result::Result<(Held<'a>, Inode), Refusal> {
+    let file = Held::open(at, false, access)?;
     let inode = Inode::from(&sys::stat::fstat(file.as_fd()).map_err(path_refusal)?);
     Ok((file, inode))
 }

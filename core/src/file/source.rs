@@ -4,7 +4,7 @@ use std::ffi::CStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use crate::reason::Reason;
-use crate::sys;
+use crate::sys::{self, Errno};
 
 use super::at::At;
 use super::{Refusal, path_refusal};
@@ -73,7 +73,7 @@ impl AsFd for Held<'_> {
 
 /// Opens a regular file. What is none is not opened: opening a FIFO lets a writer go on that waits for a
 /// reader, and opening a tape winds it. One put in its place between the look and the opening is opened, but
-/// not waited for (O_NONBLOCK), and refused.
+/// not waited for (O_NONBLOCK), and refused. O_NOATIME in `access` counts where the caller may (open(2): the owner).
 pub(crate) fn open_regular(
     dir: BorrowedFd<'_>,
     path: &CStr,
@@ -83,7 +83,13 @@ pub(crate) fn open_regular(
     let (look, open) = if follow { (0, 0) } else { (libc::AT_SYMLINK_NOFOLLOW, libc::O_NOFOLLOW) };
     regular(&sys::stat::fstatat(dir, path, look).map_err(path_refusal)?)?;
     let flags = access | open | libc::O_NONBLOCK | libc::O_NOCTTY;
-    let file = sys::open::openat(dir, path, flags, 0).map_err(path_refusal)?;
+    let file = match sys::open::openat(dir, path, flags, 0) {
+        Err(Errno(libc::EPERM)) if flags & libc::O_NOATIME != 0 => {
+            sys::open::openat(dir, path, flags & !libc::O_NOATIME, 0)
+        }
+        opened => opened,
+    }
+    .map_err(path_refusal)?;
     regular(&sys::stat::fstat(file.as_fd()).map_err(path_refusal)?)?;
     Ok(file)
 }

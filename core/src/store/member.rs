@@ -146,7 +146,8 @@ impl<'a> Files<'a> {
         }
         let Some((_, dir)) = &self.dir else { return Err(Missing::Vanished) };
         let name = self.job.catalogue.name(record);
-        let file = open_regular(dir.as_fd(), name, false, libc::O_RDONLY).map_err(missing)?;
+        let file =
+            open_regular(dir.as_fd(), name, false, libc::O_RDONLY | libc::O_NOATIME).map_err(missing)?;
         let looked = Looked::at(file.as_fd(), c"").map_err(refused)?;
         let dev = self.job.catalogue.dev(record);
         if (looked.dev, looked.ino, looked.size) != (dev, record.ino, record.size) {

@@ -4,10 +4,11 @@ mod index;
 mod storm;
 
 use std::cell::Cell;
-use std::fs::{self, File};
+use std::fs::{self, File, FileTimes};
 use std::ops::ControlFlow;
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use xtent::{At, Cache, Control, DedupeTreeOptions, DedupeTreeReport, Reason, TreeFailure, dedupe_tree};
 use xtent_tests::{
@@ -112,6 +113,12 @@ fn what_is_equal_comes_to_share_and_nothing_else_changes() {
         fs::write(at("empty too"), "").expect("a file");
         assert!(std::process::Command::new("mkfifo").arg(at("fifo")).status().expect("mkfifo").success());
         let before = contents(dir.path());
+        // Older than the last change: with relatime (mount(8)) the next read sets it.
+        let long_ago = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+        for name in ["large", "a/small", "c/other"] {
+            let times = FileTimes::new().set_accessed(long_ago);
+            File::open(at(name)).expect("a file").set_times(times).expect("a time");
+        }
 
         let dry = run(dir.path(), DedupeTreeOptions::new().dry_run(true));
         assert_eq!((dry.shared, dry.deduped), (0, 0), "{fs}");
@@ -134,6 +141,13 @@ fn what_is_equal_comes_to_share_and_nothing_else_changes() {
             assert!(shares_all(&at(a), &at(b)), "{fs}: {a} and {b}");
         }
         assert_eq!(shared_with(&at("a/small"), &at("c/as long as small")).expect("maps"), 0);
+        for name in ["large", "a/small", "c/other"] {
+            assert_eq!(
+                fs::metadata(at(name)).expect("a file").accessed().expect("a time"),
+                long_ago,
+                "{fs}: {name}"
+            );
+        }
         assert_eq!(contents(dir.path()), before, "{fs}");
 
         let again = run(dir.path(), DedupeTreeOptions::new());
