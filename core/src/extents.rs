@@ -302,7 +302,7 @@ impl<'fd> Extents<'fd> {
             return Ok(None);
         }
         let batch = fiemap::extents(self.fd, self.at, self.end - self.at, self.sync == Sync::Yes)?;
-        self.placeless = !batch.is_empty() && is_placeless(self.fd)?;
+        self.placeless = is_placeless(self.fd, &batch)?;
         self.exhausted = batch.len() < fiemap::BATCH;
         self.batch = batch.into_iter();
         Ok(self.take())
@@ -336,8 +336,9 @@ impl<'fd> Extents<'fd> {
 }
 
 /// A client of SMB has maps, in which each extent lies where it stands in the file: all files would share everything.
-fn is_placeless(fd: BorrowedFd<'_>) -> sys::Result<bool> {
-    Ok(Kind::of(sys::stat::fstatfs(fd)?.f_type as u32) == Kind::Network)
+fn is_placeless(fd: BorrowedFd<'_>, batch: &[fiemap::RawExtent]) -> sys::Result<bool> {
+    let lie_where_they_stand = !batch.is_empty() && batch.iter().all(|raw| raw.physical == raw.logical);
+    Ok(lie_where_they_stand && Kind::of(sys::stat::fstatfs(fd)?.f_type as u32) == Kind::Network)
 }
 
 impl From<&fiemap::RawExtent> for Extent {

@@ -66,6 +66,7 @@ pub(crate) fn extents(fd: BorrowedFd<'_>, start: u64, len: u64, sync: bool) -> R
             extent_count: BATCH as u32,
             reserved: 0,
         },
+        // Zeros, though most files have a few extents: valgrind does not know that the kernel writes them.
         extents: [RawExtent::default(); BATCH],
     };
     // SAFETY: FS_IOC_FIEMAP reads the header and writes at most `extent_count` extents behind it;
