@@ -20,6 +20,7 @@ mod stores;
 mod table;
 mod threads;
 mod trees;
+mod usage;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -38,6 +39,7 @@ fn entries() -> Vec<Entry> {
         dedupe::entries(),
         trees::entries(),
         stores::entries(),
+        usage::entries(),
         command::entries(),
         threads::entries(),
     ]

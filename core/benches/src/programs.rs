@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 use xtent::{
     At, Cache, CopyOptions, DedupeOptions, DedupeStatus, DedupeTarget, DedupeTreeOptions, FileOptions,
-    TO_END, TreeOptions,
+    TO_END, TreeOptions, UsageOptions,
 };
 
 const MIB: usize = 1 << 20;
@@ -33,10 +33,9 @@ pub(crate) fn run(words: &[String]) -> ExitCode {
         }
         ["read", src] => read(src, 0),
         ["read-direct", src] => read(src, libc::O_DIRECT),
-        ["dedupe-tree", root, memory] => dedupe_tree(root, memory, DedupeTreeOptions::new()),
-        ["dedupe-tree", root, memory, index] => {
-            dedupe_tree(root, memory, DedupeTreeOptions::new().index(index))
-        }
+        ["dedupe-tree", root] => dedupe_tree(root, DedupeTreeOptions::new()),
+        ["dedupe-tree", root, index] => dedupe_tree(root, DedupeTreeOptions::new().index(index)),
+        ["usage", root] => usage(root),
         ["read-candidates", root] => crate::stores::read_candidates(root.as_ref()),
         ["create-tree", src, dst] => crate::trees::create(src.as_ref(), dst.as_ref()),
         [verb, "--one-thread", src, dst] => tree(verb, src, dst, TreeOptions::new().threads(1)),
@@ -73,21 +72,17 @@ fn tree(verb: &str, src: &str, dst: &str, options: TreeOptions<'_>) -> io::Resul
     Ok(done.map(drop)?)
 }
 
-/// Writes the most memory that it took, in MiB, to the file `memory`.
-fn dedupe_tree(root: &str, memory: &str, options: DedupeTreeOptions<'_>) -> io::Result<()> {
+fn dedupe_tree(root: &str, options: DedupeTreeOptions<'_>) -> io::Result<()> {
     let report = xtent::dedupe_tree(&[At::from(root)], options)?;
-    println!("{report:?}");
-    let mut usage = std::mem::MaybeUninit::<libc::rusage>::zeroed();
-    // SAFETY: zeros are a valid rusage, which is valid for the call.
-    let usage = unsafe {
-        libc::getrusage(libc::RUSAGE_SELF, usage.as_mut_ptr());
-        usage.assume_init()
-    };
-    std::fs::write(memory, format!("{:.1}", usage.ru_maxrss as f64 / 1024.0))?;
     match report.failures.first() {
         None => Ok(()),
         Some(failure) => Err(io::Error::other(failure.to_string())),
     }
+}
+
+fn usage(root: &str) -> io::Result<()> {
+    println!("{:?}", xtent::usage(&[At::from(root)], UsageOptions::new())?);
+    Ok(())
 }
 
 fn dedupe(src: &str, dst: &str, options: DedupeOptions<'_>) -> io::Result<()> {

@@ -1,5 +1,6 @@
 //! Many files, half of which are equal to another one.
 
+use std::cell::Cell;
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::AsRawFd;
@@ -12,32 +13,36 @@ use xtent_tests::{cool, pattern};
 
 use crate::arguments::Arguments;
 use crate::copy::settle;
-use crate::process::{exists, program};
+use crate::process::{exists, program, timed_with_peak};
 use crate::scenario::{Contender, Entry, Scenario};
 
-/// So many, in directories of 100, of 4 to 60 KiB, 1.6 GiB in all; each of the second half is equal to one of the first.
-const FILES: usize = 50_000;
-
 pub(crate) fn entries() -> Vec<Entry> {
-    ["xfs", "btrfs"].into_iter().flat_map(|fs| [first(fs), again(fs)]).collect()
+    ["xfs", "btrfs"].into_iter().flat_map(|fs| [first(fs), again(fs)]).chain([million()]).collect()
 }
 
+/// Files in directories of 100; each of the second half is equal to one of the first.
 struct Store {
     root: PathBuf,
     index: PathBuf,
-    /// Where the program says how much memory it took.
-    memory: PathBuf,
-}
-
-fn size(i: usize) -> usize {
-    // Every size there is, in no order: many have one that is not equal.
-    (4 << 10) + i % (FILES / 2) * 7919 % (56 << 10)
+    files: usize,
+    /// The least, and how much more the others have.
+    sizes: (usize, usize),
 }
 
 impl Store {
+    /// 1.6 GiB.
     fn new(dir: &Path) -> Rc<Store> {
-        let [root, index, memory] = ["store", "index", "memory"].map(|name| dir.join(name));
-        Rc::new(Store { root, index, memory })
+        Rc::new(Store { files: 50_000, sizes: (4 << 10, 56 << 10), ..Store::empty(dir) })
+    }
+
+    fn empty(dir: &Path) -> Store {
+        Store { root: dir.join("store"), index: dir.join("index"), files: 0, sizes: (0, 1) }
+    }
+
+    fn size(&self, i: usize) -> usize {
+        let (least, more) = self.sizes;
+        // Every size there is, in no order: many have one that is not equal.
+        least + i % (self.files / 2) * 7919 % more
     }
 
     /// Makes it anew, with nothing shared and nothing in the page cache. What the inodes say stays in memory, for all alike.
@@ -46,34 +51,34 @@ impl Store {
             fs::remove_dir_all(&self.root).expect("removed");
         }
         fs::remove_file(&self.index).ok();
-        for i in 0..FILES {
+        for i in 0..self.files {
             let path = path(&self.root, i);
             if i % 100 == 0 {
                 fs::create_dir_all(path.parent().expect("a directory")).expect("a directory");
             }
-            fs::write(path, pattern((i % (FILES / 2)) as u64, size(i))).expect("room");
+            fs::write(path, pattern((i % (self.files / 2)) as u64, self.size(i))).expect("room");
         }
         self.cool();
     }
 
     fn cool(&self) {
         settle(&self.root);
-        for i in 0..FILES {
+        for i in 0..self.files {
             cool(&File::open(path(&self.root, i)).expect("a file"));
         }
     }
 
     /// What there is to be freed, in blocks of 4 KiB.
     fn double(&self) -> u64 {
-        (FILES / 2..FILES).map(|i| size(i).div_ceil(4096) as u64 * 4096).sum()
+        (self.files / 2..self.files).map(|i| self.size(i).div_ceil(4096) as u64 * 4096).sum()
     }
 
-    /// One that has to free all of it. What the others leave out is said below the table.
+    /// One that has to free all of it, or is left out. What those do instead is said below the table.
     fn contender(self: &Rc<Self>, name: &str, command: impl Fn(&Store) -> Command + 'static) -> Contender {
-        let (run, prepared, checked) = (self.clone(), self.clone(), self.clone());
-        let before = Rc::new(std::cell::Cell::new(0));
+        let (prepared, checked) = (self.clone(), self.clone());
+        let before = Rc::new(Cell::new(0));
         let were_free = before.clone();
-        Contender::process(name, move || command(&run))
+        self.runs(name, command)
             .prepare(move || {
                 prepared.make();
                 before.set(free(&prepared.root));
@@ -90,20 +95,33 @@ impl Store {
             })
     }
 
+    /// With the most memory that it had.
+    fn runs(self: &Rc<Self>, name: &str, command: impl Fn(&Store) -> Command + 'static) -> Contender {
+        let peak = Rc::new(Cell::new(0.0));
+        let (run, seen) = (self.clone(), peak.clone());
+        let run = move || {
+            let (spent, peak) = timed_with_peak(command(&run));
+            seen.set(peak);
+            spent
+        };
+        Contender::new(name, run).quantity("peak MiB", None, move || peak.get())
+    }
+
     fn ours(self: &Rc<Self>, name: &str, with_index: bool) -> Contender {
-        let told = self.clone();
-        self.contender(name, move |store| store.program(with_index)).quantity(
-            "peak MiB",
-            Some(64.0),
-            move || {
-                fs::read_to_string(&told.memory).ok().and_then(|mib| mib.parse().ok()).unwrap_or(f64::NAN)
-            },
-        )
+        let mut ours = self.contender(name, move |store| store.program(with_index));
+        ours.quantity.iter_mut().for_each(|peak| peak.at_most = Some(64.0));
+        ours
+    }
+
+    /// Once more, with nothing left to be shared.
+    fn again(self: &Rc<Self>, name: &str, with_index: bool) -> Contender {
+        let cooled = self.clone();
+        self.runs(name, move |store| store.program(with_index)).prepare(move || cooled.cool())
     }
 
     fn program(&self, with_index: bool) -> Command {
         let mut command = program("dedupe-tree");
-        command.arg(&self.root).arg(&self.memory);
+        command.arg(&self.root);
         if with_index {
             command.arg(&self.index);
         }
@@ -178,7 +196,7 @@ fn first(fs: &'static str) -> Entry {
         });
         contenders.push(Contender { target: Some(1.5), ..bound.prepare(move || prepared.make()) });
         Scenario {
-            about: format!("{FILES} files, half of them double, not in the page cache"),
+            about: format!("{} files, half of them double, not in the page cache", store.files),
             rounds: 5,
             contenders,
         }
@@ -191,20 +209,47 @@ fn again(fs: &'static str) -> Entry {
         store.make();
         // What an index remembers is older than the tick of the clock: writing it all took longer.
         crate::process::timed(store.program(true));
-        let (run, cooled) = (store.clone(), store.clone());
-        let again = Contender::process("xtent, with the index", move || run.program(true));
-        let mut contenders = vec![again.prepare(move || cooled.cool())];
-        let (run, cooled) = (store.clone(), store.clone());
-        let without = Contender::process("xtent, without one", move || run.program(false));
-        contenders.push(without.prepare(move || cooled.cool()));
         let first = store.ours("the first run", true);
-        contenders.push(Contender { target: Some(0.1), quantity: None, ..first });
+        let contenders = vec![
+            store.again("xtent, with the index", true),
+            store.again("xtent, without one", false),
+            Contender { target: Some(0.1), ..first },
+        ];
         Scenario {
-            about: format!("{FILES} files, all of which share what they can already; not in the page cache"),
+            about: format!(
+                "{} files, all of which share what they can already; not in the page cache",
+                store.files
+            ),
             rounds: 5,
             contenders,
         }
     })
+}
+
+fn million() -> Entry {
+    let make = |_: &Arguments, dirs: &[&Path]| {
+        let store = Store { files: 1_000_000, sizes: (1 << 10, 6 << 10), ..Store::empty(dirs[0]) };
+        let store = Rc::new(store);
+        let mut contenders = vec![store.ours("xtent", false), store.ours("xtent, with a new index", true)];
+        let again = store.again("xtent, again with the index", true);
+        let made = store.clone();
+        contenders.push(again.prepare(move || {
+            made.make();
+            crate::process::timed(made.program(true));
+            made.cool();
+        }));
+        contenders.extend(
+            peers()
+                .filter(|peer| peer.name.starts_with("jdupes"))
+                .map(|peer| store.contender(peer.name, move |store| peer.command(&store.root))),
+        );
+        Scenario {
+            about: format!("{} files, half of them double, not in the page cache", store.files),
+            rounds: 1,
+            contenders,
+        }
+    };
+    Entry::new("store xfs million", &["xfs"], make).only_by_name()
 }
 
 /// The bound: all files of which there is another one of the same size, read once, by two processes.
