@@ -7,11 +7,14 @@ log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 trap 'exit 130' INT TERM HUP
 
-# show NAME CMD...: runs it, shows its output and keeps it in $log. The status is CMD's, not tee's.
+# show NAME CMD...: runs it, shows its output and keeps it in $log, and says how long it took. The status is CMD's.
 show() {
+    local begun=$SECONDS status
     printf '\n== %s\n' "$1"
     "${@:2}" 2>&1 | tee "$log"
-    return "${PIPESTATUS[0]}"
+    status=${PIPESTATUS[0]}
+    printf '== %s: %d s\n' "$1" $((SECONDS - begun))
+    return "$status"
 }
 
 fail() {

@@ -84,7 +84,9 @@ impl Store {
                 before.set(free(&prepared.root));
             })
             .check(move || {
-                let (freed, all) = (free(&checked.root).saturating_sub(were_free.get()), checked.double());
+                let of_index = fs::metadata(&checked.index).map_or(0, |index| index.blocks() * 512);
+                let freed = (free(&checked.root) + of_index).saturating_sub(were_free.get());
+                let all = checked.double();
                 let mib = |bytes| bytes >> 20;
                 // The filesystem's own metadata come and go.
                 if freed + all / 50 >= all {
