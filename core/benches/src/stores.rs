@@ -131,17 +131,26 @@ impl Store {
     }
 }
 
-/// How many bytes of the filesystem of `dir` are free, once all is written back.
+/// How many bytes of the filesystem of `dir` are free, once all is written back, and what was unlinked is gone: XFS frees that
+/// later, and is asked until it says the same again.
 pub(crate) fn free(dir: &Path) -> u64 {
-    settle(dir);
-    let dir = File::open(dir).expect("a directory");
-    let mut stat = std::mem::MaybeUninit::<libc::statvfs>::zeroed();
-    // SAFETY: zeros are a valid statvfs, which is valid for the call.
-    let stat = unsafe {
-        assert_eq!(libc::fstatvfs(dir.as_raw_fd(), stat.as_mut_ptr()), 0, "fstatvfs");
-        stat.assume_init()
-    };
-    stat.f_bfree * stat.f_frsize
+    let file = File::open(dir).expect("a directory");
+    let mut before = None;
+    loop {
+        settle(dir);
+        let mut stat = std::mem::MaybeUninit::<libc::statvfs>::zeroed();
+        // SAFETY: zeros are a valid statvfs, which is valid for the call.
+        let stat = unsafe {
+            assert_eq!(libc::fstatvfs(file.as_raw_fd(), stat.as_mut_ptr()), 0, "fstatvfs");
+            stat.assume_init()
+        };
+        let free = stat.f_bfree * stat.f_frsize;
+        if before == Some(free) {
+            return free;
+        }
+        before = Some(free);
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
 }
 
 fn path(root: &Path, i: usize) -> PathBuf {
