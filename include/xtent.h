@@ -293,7 +293,10 @@
 /** For `destination`: no clone failed. */
 #define XTENT_DESTINATION_NONE 0
 
-/** For `destination`: it is as it was; nothing was changed. */
+/**
+ * For `destination`: it is as it was; nothing was changed. Of the times the kernel changes some before it looks for
+ * space: the modification time is put back where the caller owns the file, and st_ctime never.
+ */
 #define XTENT_DESTINATION_UNTOUCHED 1
 
 /**

@@ -8,7 +8,8 @@ use crate::ffi::{Failure, Growing, Output, Result, guarded};
 
 /// For `destination`: no clone failed.
 pub const XTENT_DESTINATION_NONE: u32 = 0;
-/// For `destination`: it is as it was; nothing was changed.
+/// For `destination`: it is as it was; nothing was changed. Of the times the kernel changes some before it looks for
+/// space: the modification time is put back where the caller owns the file, and st_ctime never.
 pub const XTENT_DESTINATION_UNTOUCHED: u32 = 1;
 /// For `destination`: it is as it was again: bytes, holes and size, and the modification time where the
 /// caller owns the file, but never st_ctime. Space that was preallocated and never written is a hole now.

@@ -43,7 +43,8 @@ pub struct Report {
 /// What a clone's destination is after an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Destination {
-    /// As it was; nothing was changed.
+    /// As it was; nothing was changed. Of the times the kernel changes some before it looks for space: the
+    /// modification time is put back where the caller owns the file, and `st_ctime` never.
     Untouched,
     /// As it was again: bytes, holes and size, and the modification time where the caller owns the file, but
     /// never `st_ctime`. Space that was preallocated and never written is a hole now.

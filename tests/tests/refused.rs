@@ -4,8 +4,9 @@ use std::fs::{self, File};
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-use xtent::{CloneOptions, Destination, clone_range};
+use xtent::{CloneOptions, Destination, Undo, clone_range};
 use xtent_tests::syscalls::{Calls, Verdict, watch};
 use xtent_tests::{filesystems, fs, pattern, scratch, skip, write_file};
 
@@ -91,6 +92,50 @@ fn a_clone_that_ends_half_way_is_taken_back() {
                 assert_eq!(error.report.destination, Some(Destination::Restored), "{what}");
                 assert!(fs::read(dir.path().join("dst")).expect("the destination") == theirs, "{what}");
             }
+        }
+    }
+}
+
+/// A kernel that finds no room for the first block, as XFS on a full disk and btrfs over the limit of a quota: it has changed the
+/// time by then.
+#[test]
+fn a_clone_that_came_to_nothing_leaves_the_time() {
+    const TEST: &str = "a_clone_that_came_to_nothing_leaves_the_time";
+    for name in ["xfs", "btrfs"] {
+        let Some(fs) = fs(name) else {
+            skip(&format!("{TEST}/{name}"), "there is none");
+            continue;
+        };
+        for (undo, kept) in [(Undo::Off, false), (Undo::Best, false), (Undo::Best, true), (Undo::Auto, true)]
+        {
+            let dir = scratch(fs);
+            let (ours, theirs) = (pattern(1, 8 * BLOCK), pattern(2, 8 * BLOCK));
+            let src = write_file(&dir.path().join("src"), &ours).expect("a file");
+            let dst = write_file(&dir.path().join("dst"), &theirs).expect("a file");
+            let modified = || dst.metadata().and_then(|stat| stat.modified()).expect("a time");
+            let before = modified();
+            let clone = || {
+                let options = CloneOptions::new().undo(undo);
+                clone_range(src.as_fd(), 0, dst.as_fd(), 0, ours.len() as u64, options)
+            };
+            let mut asked = 0;
+            let said = watch(Calls::These(&[libc::SYS_ioctl]), clone, |call| {
+                let is_clone = call.arguments[1] as u32 == libc::FICLONERANGE as u32;
+                if !is_clone || kept && call.descriptor(0) != dst.as_raw_fd() {
+                    return Verdict::Allow;
+                }
+                if call.descriptor(0) == dst.as_raw_fd() {
+                    // For the clone, or only what the kernel has against it.
+                    asked += 1;
+                    dst.set_modified(before + Duration::from_secs(1)).expect("futimens");
+                }
+                Verdict::Fail(libc::ENOSPC)
+            });
+            let error = said.expect("a thread that is watched").expect_err("an error");
+            let what = format!("{name}, {undo:?}, kept {kept}");
+            assert!(error.errno == libc::ENOSPC && asked > 0, "{what}: {error}");
+            assert_eq!(error.report.destination, Some(Destination::Untouched), "{what}");
+            assert_eq!(modified(), before, "{what}");
         }
     }
 }

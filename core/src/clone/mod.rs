@@ -189,7 +189,7 @@ impl Job<'_> {
         let stat = sys::stat::fstat(self.dst)?;
         if stat.st_mode & libc::S_IFMT != libc::S_IFREG {
             // The kernel knows what to say of those.
-            return self.bare();
+            return self.bare(Before::from(&stat));
         }
         let before = Before::from(&stat);
         let facts = LazyCell::new(|| Facts::of(self.dst));
@@ -204,7 +204,7 @@ impl Job<'_> {
                 facts.seen()?;
                 Err(self.impossible(Errno(libc::EOPNOTSUPP), Reason::CannotExchange))
             }
-            Some(Way::Bare) => self.bare(),
+            Some(Way::Bare) => self.bare(before),
             Some(Way::Size) => self.sized(before),
             Some(Way::Undo) => self.undoable(before, &mut options),
             Some(Way::Exchange) => match self.exchanged(before, &options) {
@@ -222,14 +222,19 @@ impl Job<'_> {
         sys::clone::clone_range(self.src, self.range.src, self.dst, self.range.dst, len)
     }
 
-    fn bare(&self) -> Tried {
+    fn bare(&self, before: Before) -> Tried {
         let amount = Amount::of(self.src, self.range)?;
         let signals = Deferred::new();
         let Err(errno) = self.ask(self.range.len) else {
             return Ok(Done::new(amount.cloned(), Protection::None));
         };
         signals.take_sigxfsz();
-        let destination = if self.was_refused(errno) { Destination::Untouched } else { self.how_far() };
+        let refused = self.was_refused(errno);
+        let destination = if refused { Destination::Untouched } else { self.how_far() };
+        if destination == Destination::Untouched && !refused {
+            // The kernel changes the time before it looks for room for the first extent.
+            before.restore_mtime(self.dst);
+        }
         Err(Failed { destination, ..Failed::before_anything(errno, None) })
     }
 
@@ -303,7 +308,7 @@ impl Job<'_> {
             }
             let undo = match self.keep(span, before, options) {
                 Ok(undo) => undo,
-                Err(_) if options.undo == Undo::Best => return self.bare(),
+                Err(_) if options.undo == Undo::Best => return self.bare(before),
                 Err(lack) => return Err(lack),
             };
             // Where "to the end" is inside the destination, a source that grows must not make the range longer

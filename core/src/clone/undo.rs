@@ -36,7 +36,7 @@ impl From<&libc::stat64> for Before {
 
 impl Before {
     /// Puts the modification time back, if it is another now and the caller owns the file.
-    fn restore_mtime(&self, dst: BorrowedFd<'_>) {
+    pub(super) fn restore_mtime(&self, dst: BorrowedFd<'_>) {
         if sys::stat::fstat(dst).is_ok_and(|stat| Before::from(&stat).mtime != self.mtime) {
             sys::truncate::set_mtime(dst, self.mtime.0, self.mtime.1).ok();
         }

@@ -165,8 +165,9 @@ impl fmt::Display for Counts {
 
 /// A small filesystem with a source for each number of extents.
 struct Disk {
-    image: Image,
+    /// Before the image, which nobody can unmount as long as they are open.
     sources: BTreeMap<(u64, Shape), Source>,
+    image: Image,
 }
 
 type Source = (File, Vec<u8>);

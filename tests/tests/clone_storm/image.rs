@@ -108,20 +108,21 @@ impl Image {
         self.mount(&[])
     }
 
-    /// Of the subvolume, in bytes beside what it has.
+    /// Of the subvolume, in bytes beside what it has. By its number, asked of the top: asked of the subvolume itself it is
+    /// charged to that, so that one over its limit (a failed clone is taken back, and not at once uncharged) would keep it.
     pub(crate) fn limit(&self, more: Option<u64>) -> Result<()> {
         let dir = self.dir.to_str().ok_or("a path in UTF-8")?;
+        let top = self.mount.to_str().ok_or("a path in UTF-8")?;
+        let shown = Command::new("btrfs").args(["qgroup", "show", "--raw", "-f", dir]).output()?;
+        let shown = String::from_utf8(shown.stdout)?;
+        let row = shown.lines().find(|line| line.trim_start().starts_with("0/")).ok_or("a qgroup")?;
+        let mut columns = row.split_whitespace();
+        let group = columns.next().ok_or("a qgroup's number")?;
         let limit = match more {
             None => "none".to_owned(),
-            Some(more) => {
-                let shown = Command::new("btrfs").args(["qgroup", "show", "--raw", "-f", dir]).output()?;
-                let shown = String::from_utf8(shown.stdout)?;
-                let row = shown.lines().find(|line| line.trim_start().starts_with("0/")).ok_or("a qgroup")?;
-                let has: u64 = row.split_whitespace().nth(1).ok_or("a size")?.parse()?;
-                (has + more).to_string()
-            }
+            Some(more) => (columns.next().ok_or("a size")?.parse::<u64>()? + more).to_string(),
         };
-        tool("btrfs", &["qgroup", "limit", &limit, dir])
+        tool("btrfs", &["qgroup", "limit", &limit, group, top])
     }
 }
 
