@@ -3,10 +3,10 @@
 use std::fs::{self, File as Handle};
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::answer::Answer;
-use super::call::KEEP_TIMES;
+use super::call::{End, KEEP_TIMES};
 use super::case::{After, Case, On, filesystem};
 use super::contents::{Holes, content, difference, holes};
 use super::kernel;
@@ -145,9 +145,10 @@ impl Checked<'_, '_> {
                 Outcome::Refused(refused) => refused.sets_times,
                 _ => false,
             };
-        let stat = fs::metadata(&at)?;
         let mut problems = Vec::new();
         let mapped = self.stage.mapped(&at)?;
+        // After what the client of a server had not written yet is there: the server sets the times.
+        let stat = fs::metadata(&at)?;
         problems.extend(content(&at, &mapped, model)?);
         let column = self.stage.column;
         let kept = Holes { punched: column.profile.punches, by_another: column.beneath.is_some() };
@@ -176,6 +177,13 @@ impl Checked<'_, '_> {
         Map::of(&self.stage.mapped(at)?)
     }
 
+    /// Where the map of a file is that the call came to: a server knows nothing of mounts over its client's.
+    fn opened(&self, end: &End) -> Result<PathBuf, i32> {
+        let at = self.stage.opened(end)?;
+        let model = self.stage.model_path(&end.path).filter(|_| self.stage.column.beneath.is_some());
+        Ok(model.map_or_else(|| at.into(), |path| self.stage.place(path)))
+    }
+
     /// Who had the destination mapped sees what the file is now.
     fn mappings(&mut self) -> io::Result<()> {
         for (path, mapping) in &self.stage.watched {
@@ -195,13 +203,13 @@ impl Checked<'_, '_> {
     /// After a clone everything is shared, after a copy nothing.
     fn sharing(&mut self, done: &Done) -> io::Result<()> {
         let call = &self.case.call;
-        let (Ok(src), Ok(dst)) = (self.stage.opened(&call.src), self.stage.opened(call.dst())) else {
+        let (Ok(src), Ok(dst)) = (self.opened(&call.src), self.opened(call.dst())) else {
             return Ok(());
         };
         if done.total() == 0 || !self.stage.is_one_filesystem(&call.src.path, &call.dst().path) {
             return Ok(());
         }
-        let (Some(src), Some(dst)) = (self.map(src)?, self.map(dst)?) else { return Ok(()) };
+        let (Some(src), Some(dst)) = (self.map(&src)?, self.map(&dst)?) else { return Ok(()) };
         // In one file everything else is the destination's too.
         let same_file = self.stage.model_path(&call.src.path) == self.stage.model_path(&call.dst().path);
         let src_range = src.part(call.src.offset, done.total());
