@@ -5,6 +5,7 @@
 
 use super::call::Verb;
 use super::case::*;
+use super::layout::BLOCK;
 use super::outcome::*;
 use super::reason::Reason;
 
@@ -22,12 +23,25 @@ pub(crate) struct Profile {
     adapts: fn(&Case, &mut Outcome),
     /// Whether holes can be punched where data was.
     pub(crate) punches: bool,
+    /// So many bytes at most a file of the table is charged for what says where its blocks lie.
+    pub(crate) index: u64,
 }
 
 const fn like(name: &'static str, on: On, kind: On) -> Profile {
     let adapts = |_: &Case, _: &mut Outcome| {};
     let punches = !NO_PUNCH.contains(on);
-    Profile { name, on, copies: kind, clones: kind, dedupes: kind, maps: kind, lacks: &[], adapts, punches }
+    Profile {
+        name,
+        on,
+        copies: kind,
+        clones: kind,
+        dedupes: kind,
+        maps: kind,
+        lacks: &[],
+        adapts,
+        punches,
+        index: 0,
+    }
 }
 
 impl Profile {
@@ -43,6 +57,10 @@ impl Profile {
         Self { clones: kind, ..self }
     }
 
+    const fn index(self, index: u64) -> Self {
+        Self { index, ..self }
+    }
+
     const fn lacks(self, lacks: &'static [(Need, &'static str)]) -> Self {
         Self { lacks, ..self }
     }
@@ -55,9 +73,9 @@ const PROFILES: &[Profile] = &[
     like("ext4", EXT4, EXT4),
     like("tmpfs", TMPFS, TMPFS),
     like("overlay", OVERLAY, OVERLAY),
-    like("ocfs2", OCFS2, XFS),
-    like("f2fs", F2FS, EXT4),
-    like("nilfs2", NILFS2, EXT4).lacks(&[NO_FALLOCATE]).adapts(written_out),
+    like("ocfs2", OCFS2, XFS).lacks(&[(Need::Layer, NO_LAYER)]),
+    like("f2fs", F2FS, EXT4).index(2 * BLOCK),
+    like("nilfs2", NILFS2, EXT4).index(3 * BLOCK).lacks(&[NO_FALLOCATE]).adapts(written_out),
     like("overlay-btrfs", OVERLAY_BTRFS, OVERLAY),
     like("overlay-metacopy", OVERLAY_METACOPY, OVERLAY),
     like("overlay-mixed", OVERLAY_MIXED, OVERLAY),
@@ -100,6 +118,7 @@ const OF_SMB: &[(Need, &str)] = &[
     OF_NFS4[1],
     OF_NFS4[2],
     OF_NFS4[3],
+    (Need::Preallocated, "the client writes zeros where space is taken in advance"),
     (Need::Fifo, "it has no special files"),
     (Need::Symlink, "it has no symbolic links"),
     (Need::Owner, "all files have one owner there"),
