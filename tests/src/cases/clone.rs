@@ -89,7 +89,7 @@ fn shares() -> Vec<Case> {
         )
         .on(SHARING, nothing())
         // Of no bytes the client says that of every server that does not share.
-        .on(SAMBA_EXT4, refused(EINVAL, Reason::Unknown)),
+        .on(SAMBA_EXT4 | KSMBD_EXT4, refused(EINVAL, Reason::Unknown)),
         two_files("behind the destination's end", BEYOND, clone("src", 0, "dst", 128 * K, 16 * K))
             .on(SHARING, cloned(16 * K)),
         files(

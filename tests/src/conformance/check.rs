@@ -167,7 +167,8 @@ impl Checked<'_, '_> {
         if Stage::is_long_ago(mtime) == written {
             problems.push(format!("mtime {}", if written { "did not change" } else { "changed" }));
         }
-        if !written && self.stage.changed.get(path) != Some(&(stat.ctime(), stat.ctime_nsec())) {
+        let restored = self.is_dst(path) && matches!(outcome, Outcome::Refused(refused) if refused.restored);
+        if !written && !restored && self.stage.changed.get(path) != Some(&(stat.ctime(), stat.ctime_nsec())) {
             problems.push("ctime changed".into());
         }
         self.problems.extend(problems.into_iter().map(|what| format!("{path}: {what}")));
