@@ -64,8 +64,8 @@ pub struct Capabilities {
 ///
 /// Clone and dedupe are asked of the kernel with a range that no file can have: what is refused for the
 /// range only would work. Not asked of filesystems that are done by a server (NFS, SMB), whose clients
-/// may change the file before they ask: there the answer is unknown. That a clone works does not promise
-/// space for it.
+/// may change the file before they ask: there the answer is unknown, unless the kernel refuses whatever the
+/// filesystem. That a clone works does not promise space for it.
 ///
 /// # Errors
 ///
