@@ -1887,8 +1887,8 @@ int64_t xtent_shared_bytes(int a_fd, int b_fd);
  * nothing to the files.
  *
  * The kernel is asked with a range that no file can have: what it refuses for the range only would
- * work. Filesystems that are done by a server (NFS, SMB) are not asked, and the answer is unknown. That
- * a clone works does not promise space for it.
+ * work. Filesystems that are done by a server (NFS, SMB) are not asked, and the answer is unknown unless
+ * the kernel refuses whatever the filesystem. That a clone works does not promise space for it.
  *
  * Returns 0, or -errno; then every answer in `out` is XTENT_ANSWER_UNKNOWN.
  *

@@ -169,6 +169,8 @@ fn look(errno: i32, facts: &Facts) -> Reason {
         libc::EBADF if facts.is_closed() => Reason::BadDescriptor,
         libc::EBADF if facts.flags.is_ok() => Reason::NotOpenForThat,
         libc::EINVAL if !regular(facts) => Reason::NotRegularFile,
+        // A client of SMB asks the server for a map as if it read.
+        libc::EINVAL if facts.flags.is_ok() && !readable(facts) => Reason::NotOpenForThat,
         libc::EOPNOTSUPP | libc::ENOTTY => Reason::FilesystemCannot,
         libc::EPERM => Reason::Permission,
         _ => Reason::Unknown,

@@ -267,7 +267,8 @@ fn same_place(x: &Extent, y: &Extent, x_in: u64, y_in: u64) -> bool {
 pub(crate) enum Sync {
     /// Everything has its place, and holes are holes.
     Yes,
-    /// Cheaper, and enough to find data: what is not reported as a hole or unwritten is data.
+    /// Cheaper, and enough to find data: what is not reported as a hole or unwritten is data. Not on NILFS2, see
+    /// [`Kind::Nilfs`].
     No,
 }
 
@@ -301,8 +302,11 @@ impl<'fd> Extents<'fd> {
         if self.exhausted {
             return Ok(None);
         }
-        let batch = fiemap::extents(self.fd, self.at, self.end - self.at, self.sync == Sync::Yes)?;
-        self.placeless = is_placeless(self.fd, &batch)?;
+        let kind = Kind::of(sys::stat::fstatfs(self.fd)?.f_type as u32);
+        let sync = self.sync == Sync::Yes || kind == Kind::Nilfs;
+        let batch = fiemap::extents(self.fd, self.at, self.end - self.at, sync)?;
+        // A client of SMB has maps, in which each extent lies where it stands in the file: all files would share everything.
+        self.placeless = kind == Kind::Network;
         self.exhausted = batch.len() < fiemap::BATCH;
         self.batch = batch.into_iter();
         Ok(self.take())
@@ -333,12 +337,6 @@ impl<'fd> Extents<'fd> {
             }
         })
     }
-}
-
-/// A client of SMB has maps, in which each extent lies where it stands in the file: all files would share everything.
-fn is_placeless(fd: BorrowedFd<'_>, batch: &[fiemap::RawExtent]) -> sys::Result<bool> {
-    let lie_where_they_stand = !batch.is_empty() && batch.iter().all(|raw| raw.physical == raw.logical);
-    Ok(lie_where_they_stand && Kind::of(sys::stat::fstatfs(fd)?.f_type as u32) == Kind::Network)
 }
 
 impl From<&fiemap::RawExtent> for Extent {

@@ -16,6 +16,9 @@ pub(crate) enum Kind {
     Overlay,
     /// ext4, ext3, ext2.
     Ext,
+    /// Asked for the map of a file of which something is not written back, Linux 6.1 calls that map broken, and the
+    /// filesystem is read-only from then on.
+    Nilfs,
     /// A program answers for it, and may change files without the kernel's knowing.
     Fuse,
     /// Done by a server, which may answer "done" to what it did not do.
@@ -34,6 +37,7 @@ impl Kind {
             0x794C_7630 => Kind::Overlay,
             0xEF53 => Kind::Ext,
             0x6573_5546 => Kind::Fuse,
+            0x3434 => Kind::Nilfs,
             // NFS, SMB 1, SMB 2 and later, CIFS, Ceph, OpenAFS, kAFS, 9P.
             0x6969 | 0x517B | 0xFE53_4D42 | 0xFF53_4D42 | 0x00C3_6400 | 0x5346_414F | 0x6B41_4653
             | 0x0102_1997 => Kind::Network,
@@ -43,7 +47,7 @@ impl Kind {
 
     /// Whether this type of filesystem can share blocks between files.
     pub(crate) fn can_share(self) -> bool {
-        !matches!(self, Kind::Ext | Kind::Fuse | Kind::Other | Kind::Network)
+        !matches!(self, Kind::Ext | Kind::Nilfs | Kind::Fuse | Kind::Other | Kind::Network)
     }
 
     /// Whether its dedupe is known to compare. NFS and SMB clients once cloned without comparing, which
@@ -207,6 +211,7 @@ mod tests {
         }
         assert_eq!(Kind::of(libc::EXT4_SUPER_MAGIC as u32), Kind::Ext);
         assert_eq!(Kind::of(libc::FUSE_SUPER_MAGIC as u32), Kind::Fuse);
+        assert_eq!(Kind::of(libc::NILFS_SUPER_MAGIC as u32), Kind::Nilfs);
         assert_eq!(Kind::of(libc::TMPFS_MAGIC as u32), Kind::Other);
     }
 }

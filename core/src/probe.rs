@@ -4,7 +4,7 @@ use std::os::fd::BorrowedFd;
 
 use crate::error::{Error, Operation, Result};
 use crate::explain;
-use crate::facts::{Facts, Kind};
+use crate::facts::{Facts, Inode, Kind};
 use crate::range::{Pair, align_down};
 use crate::reason::Reason;
 use crate::sys;
@@ -64,8 +64,8 @@ pub struct Capabilities {
 ///
 /// Clone and dedupe are asked of the kernel with a range that no file can have: what is refused for the
 /// range only would work. Not asked of filesystems that are done by a server (NFS, SMB), whose clients
-/// may change the file before they ask: there the answer is unknown. That a clone works does not promise
-/// space for it.
+/// may change the file before they ask: there the answer is unknown, unless the kernel refuses whatever the
+/// filesystem. That a clone works does not promise space for it.
 ///
 /// # Errors
 ///
@@ -113,13 +113,8 @@ pub(crate) fn ask_clone(
     dst_facts: &Facts,
 ) -> std::result::Result<(), (i32, Reason)> {
     if !may_be_asked(src_facts) || !may_be_asked(dst_facts) {
-        // Of two filesystems the client itself says so, and nothing of a server is asked.
-        return match (src_facts.inode, dst_facts.inode) {
-            (Ok(a), Ok(b)) if a.is_regular() && b.is_regular() && a.dev != b.dev => {
-                Err((libc::EXDEV, Reason::DifferentFilesystem))
-            }
-            _ => Ok(()),
-        };
+        // Nothing of a server is asked, but what the kernel looks at before its client is known.
+        return refused_by_any_kernel(src_facts, dst_facts).map_or(Ok(()), Err);
     }
     // Without that nobody knows what was refused: the range, or the files.
     let seen = src_facts.seen().and(dst_facts.seen());
@@ -136,6 +131,28 @@ pub(crate) fn ask_clone(
         }
         Reason::FileSizeLimit => Ok(()),
         reason => Err((errno.0, reason)),
+    }
+}
+
+/// What of a clone the kernel refuses whatever the filesystem, in its order (fs/ioctl.c, `vfs_clone_file_range`).
+fn refused_by_any_kernel(src: &Facts, dst: &Facts) -> Option<(i32, Reason)> {
+    let is_path = |facts: &Facts| facts.flags.is_ok_and(|flags| flags & libc::O_PATH != 0);
+    let says = |errno| Some((errno, explain::clone(errno, src, dst, Pair { src: 0, dst: 0, len: 1 })));
+    if src.is_closed() || dst.is_closed() || is_path(src) || is_path(dst) {
+        return says(libc::EBADF);
+    }
+    let (Ok(from), Ok(to)) = (src.inode, dst.inode) else { return None };
+    let is_directory = |inode: &Inode| inode.file_type == libc::S_IFDIR;
+    if from.dev != to.dev {
+        says(libc::EXDEV)
+    } else if is_directory(&from) || is_directory(&to) {
+        says(libc::EISDIR)
+    } else if !from.is_regular() || !to.is_regular() {
+        says(libc::EINVAL)
+    } else if explain::descriptors(src, dst) != Reason::Unknown {
+        says(libc::EBADF)
+    } else {
+        None
     }
 }
 
@@ -171,5 +188,40 @@ pub(crate) fn ask_dedupe(
             .map_or(Ability::YES, |reason| Ability::no(libc::EINVAL, reason)),
         Reason::FileSizeLimit => Ability::YES,
         reason => Ability::no(errno.0, reason),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{File, OpenOptions};
+    use std::os::fd::AsFd;
+    use std::os::unix::fs::OpenOptionsExt;
+
+    use super::*;
+
+    #[test]
+    fn what_no_filesystem_is_asked() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        let file = File::create(&path).unwrap();
+        let both = OpenOptions::new().read(true).write(true).open(&path).unwrap();
+        let opened = |flags| OpenOptions::new().read(true).custom_flags(flags).open(&path).unwrap();
+        let append = OpenOptions::new().read(true).append(true).open(&path).unwrap();
+        let directory = File::open(dir.path()).unwrap();
+        let pipe: std::os::fd::OwnedFd = std::io::pipe().unwrap().0.into();
+        let facts = |fd: &dyn AsFd| Facts::of(fd.as_fd());
+        for (src, dst, expected) in [
+            (facts(&both), facts(&both), None),
+            (facts(&opened(0)), facts(&file), None),
+            (facts(&file), facts(&both), Some((libc::EBADF, Reason::NotOpenForThat))),
+            (facts(&both), facts(&opened(0)), Some((libc::EBADF, Reason::NotOpenForThat))),
+            (facts(&both), facts(&append), Some((libc::EBADF, Reason::AppendOnly))),
+            (facts(&opened(libc::O_PATH)), facts(&both), Some((libc::EBADF, Reason::NotOpenForThat))),
+            (facts(&directory), facts(&both), Some((libc::EISDIR, Reason::NotRegularFile))),
+            (facts(&both), facts(&directory), Some((libc::EISDIR, Reason::NotRegularFile))),
+            (facts(&pipe), facts(&both), Some((libc::EXDEV, Reason::NotRegularFile))),
+        ] {
+            assert_eq!(refused_by_any_kernel(&src, &dst), expected, "{src:?} {dst:?}");
+        }
     }
 }

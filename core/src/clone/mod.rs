@@ -82,18 +82,12 @@ pub fn clone_range(
     if let Some(place) = &mut options.keep_undo {
         **place = None;
     }
-    let fail = |errno, reason| refused(errno, reason);
     if len == 0 {
         // The kernel would read 0 as "to the end".
-        return Err(fail(libc::EINVAL, Reason::ZeroLength));
+        return Err(refused(libc::EINVAL, Reason::ZeroLength));
     }
     let range =
-        Pair::checked(src_off, dst_off, len).ok_or_else(|| fail(libc::EOVERFLOW, Reason::Overflow))?;
-    match falsely_accepted(dst, range) {
-        Ok(None) => {}
-        Ok(Some(block)) => return Err(fail(libc::EINVAL, Reason::Misaligned).aligned(block)),
-        Err(errno) => return Err(fail(errno.0, explain::unseen(errno))),
-    }
+        Pair::checked(src_off, dst_off, len).ok_or_else(|| refused(libc::EOVERFLOW, Reason::Overflow))?;
     Job { src, dst, range }.report(options)
 }
 
@@ -193,9 +187,12 @@ impl Job<'_> {
         }
         let before = Before::from(&stat);
         let facts = LazyCell::new(|| Facts::of(self.dst));
-        if self.passes_limit() && facts.kind() == Kind::Network {
-            // A client of NFS does not look at the limit.
-            return Err(Failed::before_anything(Errno(libc::EFBIG), Some(Reason::FileSizeLimit)));
+        // Clients do before they ask what a local filesystem does not: that of SMB makes the destination longer; that of NFS
+        // does not look at the file-size limit. And ksmbd says "done" of odd offsets, and copies.
+        if is_remote(self.dst, &stat)?
+            && let Some(refusal) = self.refusal()
+        {
+            return Err(refusal);
         }
         let nothing_to_lose = before.size <= self.range.dst || before.allocated == 0 && counts_blocks(&facts);
         let can_exchange = || exchange::is_there(self.dst, &facts);
@@ -230,7 +227,7 @@ impl Job<'_> {
         };
         signals.take_sigxfsz();
         let refused = self.was_refused(errno);
-        let destination = if refused { Destination::Untouched } else { self.how_far() };
+        let destination = if refused { self.after_refusal(before) } else { self.how_far() };
         if destination == Destination::Untouched && !refused {
             // The kernel changes the time before it looks for room for the first extent.
             before.restore_mtime(self.dst);
@@ -264,7 +261,7 @@ impl Job<'_> {
         };
         signals.take_sigxfsz();
         let destination = if self.left_alone(errno) {
-            Destination::Untouched
+            self.after_refusal(before)
         } else {
             before.restore_size(self.dst, self.range.dst)
         };
@@ -315,7 +312,7 @@ impl Job<'_> {
             // than what was kept.
             let inside = self.range.len == TO_END && range.dst_end() < before.size;
             let len = if inside { range.len } else { self.range.len };
-            match self.asked(undo, len, options) {
+            match self.asked(undo, len, before, options) {
                 // What it changed and could not put back must not be kept as the old bytes.
                 Err(Failed { errno: Errno(libc::EINVAL), destination, .. })
                     if !matches!(destination, Destination::Changed { .. })
@@ -327,7 +324,7 @@ impl Job<'_> {
         }
     }
 
-    fn asked(&self, mut undo: undo::Undo, len: u64, options: &mut CloneOptions<'_>) -> Tried {
+    fn asked(&self, mut undo: undo::Undo, len: u64, before: Before, options: &mut CloneOptions<'_>) -> Tried {
         let amount = Amount::of(self.src, Pair { len, ..self.range })?;
         let reserve = undo.reserved();
         let _signals = Deferred::new();
@@ -335,7 +332,7 @@ impl Job<'_> {
             return Ok(Done { bytes: amount.cloned(), protection: Protection::Undo, reserve });
         };
         let destination =
-            if self.left_alone(errno) { Destination::Untouched } else { undo.restore(self.dst) };
+            if self.left_alone(errno) { self.after_refusal(before) } else { undo.restore(self.dst) };
         if matches!(destination, Destination::Changed { .. })
             && let Some(place) = &mut options.keep_undo
         {
@@ -412,6 +409,16 @@ impl Job<'_> {
         self.was_refused(errno) && (errno.0 != libc::EINVAL || self.how_far() == Destination::Untouched)
     }
 
+    /// What the destination is then. A client of SMB makes it longer before it asks the server, and leaves it so.
+    fn after_refusal(&self, before: Before) -> Destination {
+        let is_longer = || size(self.dst).is_ok_and(|size| size > before.size);
+        if Facts::of(self.dst).kind() == Kind::Network && is_longer() {
+            before.restore_size(self.dst, before.size)
+        } else {
+            Destination::Untouched
+        }
+    }
+
     fn why(&self, errno: Errno) -> Reason {
         explain::clone(errno.0, &Facts::of(self.src), &Facts::of(self.dst), self.range)
     }
@@ -486,15 +493,9 @@ fn reason_or(errno: Errno, otherwise: Reason) -> Reason {
     explain::plain(errno.0).unwrap_or(otherwise)
 }
 
-/// The alignment that a network filesystem needs and does not insist on: ksmbd answers "done" to
-/// unaligned offsets, and copies.
-fn falsely_accepted(dst: BorrowedFd<'_>, range: Pair) -> sys::Result<Option<u64>> {
-    const SMALLEST_BLOCK: u64 = 4096;
-    if range.src.is_multiple_of(SMALLEST_BLOCK) && range.dst.is_multiple_of(SMALLEST_BLOCK) {
-        return Ok(None);
-    }
-    let filesystem = Facts::of(dst).filesystem?;
-    Ok((filesystem.kind == Kind::Network).then_some(filesystem.block))
+/// Whether a server does what is done to this file. Those filesystems have no device, and so the major number 0.
+fn is_remote(fd: BorrowedFd<'_>, stat: &libc::stat64) -> sys::Result<bool> {
+    Ok(libc::major(stat.st_dev) == 0 && Kind::of(sys::stat::fstatfs(fd)?.f_type as u32) == Kind::Network)
 }
 
 fn size(fd: BorrowedFd<'_>) -> sys::Result<u64> {

@@ -16,6 +16,10 @@ use crate::sys;
 /// again when a transaction ends.
 const ATTEMPTS: usize = 3;
 
+/// The client of SMB makes a file sparse that it lengthens by more than this, and Samba clones from a sparse file only to
+/// another.
+const MADE_SPARSE: u64 = 8192;
+
 /// What the destination was before.
 #[derive(Clone, Copy)]
 pub(super) struct Before {
@@ -83,6 +87,11 @@ impl Undo {
         (file, spare): (OwnedFd, OwnedFd),
     ) -> sys::Result<Undo> {
         scratch::lies_like(file.as_fd(), dst);
+        if kind == Kind::Network && span.to <= MADE_SPARSE {
+            // That it worked the clone shows.
+            let lengthened = sys::truncate::set_size(file.as_fd(), MADE_SPARSE + 1);
+            lengthened.and_then(|()| sys::truncate::set_size(file.as_fd(), 0)).ok();
+        }
         let kept = sys::clone::clone_range(dst, span.from, file.as_fd(), span.from, span.len())
             .and_then(|()| Reserve::take(spare, reserve::plan(kind, block)));
         match kept {

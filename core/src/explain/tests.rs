@@ -123,6 +123,8 @@ fn looking_at_what_there_is() {
         (libc::EBADF, unseen_by(libc::EPERM), Reason::Unknown),
         (libc::EINVAL, pipe(), Reason::NotRegularFile),
         (libc::EINVAL, file(1), Reason::Unknown),
+        (libc::EINVAL, opened(libc::O_WRONLY), Reason::NotOpenForThat),
+        (libc::EINVAL, unseen_by(libc::EPERM), Reason::Unknown),
         (libc::EOPNOTSUPP, file(1), Reason::FilesystemCannot),
         (libc::ENOTTY, file(1), Reason::FilesystemCannot),
         (libc::EPERM, file(1), Reason::Permission),

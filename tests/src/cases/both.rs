@@ -181,7 +181,7 @@ fn copied_whole() -> Vec<Case> {
         .on(XFS | BTRFS, copied(64 * K).fallback(Reason::Immutable))
         .on(OVERLAY, cloned(64 * K))
         .on(EXT4, refused(EPERM, Reason::Immutable))
-        .on(TMPFS, copied(64 * K).fallback(Reason::FilesystemCannot))
+        .on(TMPFS | NILFS2, copied(64 * K).fallback(Reason::FilesystemCannot))
         .on(XFS_PLAIN, copied(64 * K).fallback(Reason::MountCannot)),
         case(
             "clone or copy: a file of procfs",

@@ -2,6 +2,10 @@
 
 use super::words::*;
 
+/// Where the filesystem is asked last: of a server nobody knows beforehand whether it shares. What is lacking here is told
+/// first, and that there is nothing to do.
+const ASKED: On = SHARING.and(REMOTE);
+
 /// `src` of 64 KiB and `dst` of 64 KiB.
 fn two_files(name: &str, cites: &'static str, call: Call) -> Case {
     case(format!("clone: {name}"), cites, call).file("src", data(1, 64 * K)).file("dst", data(2, 64 * K))
@@ -65,7 +69,7 @@ fn shares() -> Vec<Case> {
         )
         .on(SHARING, cloned(8 * K)),
         two_files("to the end, from the end", TO_NOTHING, clone("src", 64 * K, "dst", 0, TO_END))
-            .on(SHARING, nothing()),
+            .on(ASKED, nothing()),
         files(
             "to the end, from a ragged end",
             TO_NOTHING,
@@ -73,9 +77,9 @@ fn shares() -> Vec<Case> {
             data(2, 64 * K),
             clone("src", 5000, "dst", 100, TO_END),
         )
-        .on(SHARING, nothing()),
+        .on(ASKED, nothing()),
         files("an empty source", TO_NOTHING, empty(), data(2, 64 * K), clone("src", 0, "dst", 0, TO_END))
-            .on(SHARING, nothing()),
+            .on(ASKED, nothing()),
         files(
             "an empty source to an empty file",
             TO_NOTHING,
@@ -83,7 +87,9 @@ fn shares() -> Vec<Case> {
             empty(),
             clone("src", 0, "dst", 0, TO_END),
         )
-        .on(SHARING, nothing()),
+        .on(SHARING, nothing())
+        // Of no bytes the client says that of every server that does not share.
+        .on(SAMBA_EXT4 | KSMBD_EXT4, refused(EINVAL, Reason::Unknown)),
         two_files("behind the destination's end", BEYOND, clone("src", 0, "dst", 128 * K, 16 * K))
             .on(SHARING, cloned(16 * K)),
         files(
@@ -202,8 +208,8 @@ fn options() -> Vec<Case> {
             .file("scratch", File::Directory)
             .on(SHARING, cloned(64 * K).by(Protection::Undo)),
         two_files("scratch_dir that is no directory", OPTIONS, call().scratch("src").scratch_flags(O_RDONLY))
-            .on(SHARING, refused(libc::ENOTDIR, Reason::NoScratchDirectory)),
-        two_files("destination O_WRONLY", OPTIONS, call().dst_flags(O_WRONLY)).on(SHARING, unreadable),
+            .on(ASKED, refused(libc::ENOTDIR, Reason::NoScratchDirectory)),
+        two_files("destination O_WRONLY", OPTIONS, call().dst_flags(O_WRONLY)).on(ASKED, unreadable),
         two_files("destination O_WRONLY, undo best", OPTIONS, call().dst_flags(O_WRONLY).undo("best"))
             .on(SHARING, cloned(64 * K).by(Protection::None)),
         two_files("destination O_WRONLY, undo off", OPTIONS, call().dst_flags(O_WRONLY).undo("off"))
@@ -217,16 +223,18 @@ fn options() -> Vec<Case> {
         )
         .on(SHARING, cloned(64 * K).by(Protection::Size)),
         two_files("atomic required", OPTIONS, call().atomic("required"))
-            .on(SHARING, refused(EOPNOTSUPP, Reason::CannotExchange)),
+            .on(ASKED, refused(EOPNOTSUPP, Reason::CannotExchange)),
         two_files(
             "atomic required, and no clone either",
             OPTIONS,
             clone("src", 1, "dst", 0, 4 * K).atomic("required"),
         )
-        .on(SHARING, refused(EINVAL, Reason::Misaligned)),
+        .on(ASKED, refused(EINVAL, Reason::Misaligned)),
         two_files("somebody else's directory", OPTIONS, call().uid(NOBODY))
-            .on(SHARING, refused(libc::EACCES, Reason::NoScratchDirectory)),
+            .on(ASKED, refused(libc::EACCES, Reason::NoScratchDirectory)),
         two_files("somebody else's directory, undo best", OPTIONS, call().uid(NOBODY).undo("best"))
-            .on(SHARING, cloned(64 * K).by(Protection::None)),
+            .on(SHARING, cloned(64 * K).by(Protection::None))
+            // A server looks at who asks, not at who opened the files.
+            .on(NFS42_XFS | NFS42_BTRFS, refused(libc::EACCES, Reason::Permission)),
     ]
 }

@@ -216,12 +216,13 @@ fn flags() -> Vec<Case> {
             copy("src", 1, "dst", 0, 4 * K).src_flags(O_RDONLY | O_DIRECT),
         )
         .on(STRICT, refused(EINVAL, Reason::Misaligned))
-        .on(BTRFS | TMPFS | OVERLAY_BTRFS, copied(4 * K)),
+        .on(BTRFS | TMPFS | OVERLAY_BTRFS | SMB, copied(4 * K)),
         direct("destination O_DIRECT, 100 bytes", copy("src", 0, "dst", 0, 100).dst_flags(O_RDWR | O_DIRECT))
             .on(STRICT.but(EXT4), refused(EINVAL, Reason::Misaligned))
             // It sets the times before it looks at the alignment.
-            .on(EXT4 | OVERLAY_EXT4, refused(EINVAL, Reason::Misaligned).sets_times())
-            .on(BTRFS | TMPFS | OVERLAY_BTRFS, copied(100)),
+            .on(EXT4 | OVERLAY_EXT4 | OCFS2, refused(EINVAL, Reason::Misaligned).sets_times())
+            // NILFS2 only reads without the page cache.
+            .on(BTRFS | TMPFS | OVERLAY_BTRFS | SMB | NILFS2, copied(100)),
     ]
 }
 
@@ -336,11 +337,11 @@ fn attributes() -> Vec<Case> {
         two_files("immutable source", "kernel-facts 1: src immutable", copy("src", 0, "dst", 0, TO_END))
             .meanwhile(Meanwhile::MakeImmutable("src".into()))
             .on(ALL, copied(64 * K)),
-        // Only ext4 asks again when it is written to: elsewhere a descriptor that was open before may.
+        // Only ext4 and F2FS ask again when they are written to: elsewhere a descriptor that was open before may.
         two_files("destination made immutable", "quirks 3: immutable: EPERM", copy("src", 0, "dst", 0, TO_END))
             .meanwhile(Meanwhile::MakeImmutable("dst".into()))
             .on(EXT4, refused(EPERM, Reason::Immutable))
-            .on(ALL.but(EXT4), copied(64 * K)),
+            .on(ALL.but(EXT4) | NILFS2, copied(64 * K)),
         files(
             "a hole, destination made immutable",
             "quirks 3: immutable: EPERM (fallocate asks everywhere)",
@@ -350,7 +351,7 @@ fn attributes() -> Vec<Case> {
         )
         .meanwhile(Meanwhile::MakeImmutable("dst".into()))
         .on(EXT4, refused(EPERM, Reason::Immutable))
-        .on(ALL.but(EXT4), copied(16 * K).ended(EPERM, Reason::Immutable)),
+        .on(ALL.but(EXT4) | NILFS2, copied(16 * K).ended(EPERM, Reason::Immutable)),
         case(
             "copy: to a subvolume that was made read-only",
             "kernel-facts 1: btrfs: subvol flipped to ro while dst fd open: pwrite on that fd still succeeded",

@@ -208,20 +208,23 @@ fn many() -> Vec<Case> {
         .file("elsewhere", File::Memfd { pieces: vec![data(1, 64 * K)], sealed: false })
         .file("short", data(1, 100))
         .file("last", data(1, 64 * K))
-        .on(
-            SHARING,
-            [
-                same(BLOCK),
-                failed(EBADF, Reason::BadDescriptor).unmeasured(),
-                differs(0),
-                failed(EXDEV, Reason::NotRegularFile).unmeasured(),
-                failed(EISDIR, Reason::NotRegularFile).unmeasured(),
-                failed(EXDEV, Reason::DifferentFilesystem).unmeasured(),
-                failed(EINVAL, Reason::PastEnd),
-                same(BLOCK),
-            ],
-        )
+        .on(SHARING, one_of_each(failed(EISDIR, Reason::NotRegularFile).unmeasured()))
+        // Directories there have maps.
+        .on(OCFS2, one_of_each(failed(EISDIR, Reason::NotRegularFile)))
         .not_on(NOT_SHARING, "the whole call is refused, or each target for one cause"),
+    ]
+}
+
+fn one_of_each(directory: Target) -> [Target; 8] {
+    [
+        same(BLOCK),
+        failed(EBADF, Reason::BadDescriptor).unmeasured(),
+        differs(0),
+        failed(EXDEV, Reason::NotRegularFile).unmeasured(),
+        directory,
+        failed(EXDEV, Reason::DifferentFilesystem).unmeasured(),
+        failed(EINVAL, Reason::PastEnd),
+        same(BLOCK),
     ]
 }
 

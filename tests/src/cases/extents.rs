@@ -79,6 +79,8 @@ fn mapped() -> Vec<Case> {
         whole("an empty file", MAP, empty()).on(MAPPED, runs(0, [])).no_maps(),
         one_file("open for writing", MAP, data(1, 4 * K), extents("src", 0, TO_END).src_flags(O_WRONLY))
             .on(MAPPED, runs(0, [(4 * K, DATA)]))
+            // The server is asked as who reads.
+            .on(SMB, refused(EINVAL, Reason::NotOpenForThat))
             .no_maps(),
     ]
 }
@@ -104,11 +106,13 @@ fn shared() -> Vec<Case> {
             .file("src", unwritten(64 * K))
             .file("clone", clone_of("src", 0, 64 * K))
             .on(XFS | OVERLAY, runs(0, [(64 * K, HOLE)]))
-            .on(BTRFS | OVERLAY_BTRFS, runs(0, [(64 * K, UNWRITTEN | SHARED)]))
+            .on(BTRFS | OVERLAY_BTRFS | OCFS2, runs(0, [(64 * K, UNWRITTEN | SHARED)]))
             .not_on(NOT_SHARING, nothing),
         whole("inline", "kernel-facts 1: btrfs: inline src (1000 B)", data(1, 1000))
             .on(MAPPED.but(BTRFS), runs(0, [(1000, DATA)]))
             .on(BTRFS | OVERLAY_BTRFS, runs(0, [(1000, INLINE)]))
+            // Not written yet, for all that FIEMAP_FLAG_SYNC asks.
+            .on(F2FS, runs(0, [(1000, INLINE | UNKNOWN)]))
             .no_maps(),
         whole("compressed", "kernel-facts 9: btrfs ENCODED", file(text(b'x', 128 * K)).compressed())
             .on(BTRFS, runs(0, [(128 * K, ENCODED)]))

@@ -32,7 +32,7 @@ impl OnlyCopies for Case {
             .on(XFS_PLAIN, abilities(copy, made_without, made_without))
     }
 
-    /// Nothing is asked of a server, and it is never asked to dedupe.
+    /// Nothing is asked of a server, and it is never asked to dedupe: only what the kernel itself looks at is known.
     fn of_a_server(self, copy: Ability) -> Case {
         let cannot = no(EOPNOTSUPP, Reason::FilesystemCannot);
         self.on(REMOTE, abilities(copy, Ability::Unknown(Reason::Unknown), cannot))
@@ -85,32 +85,27 @@ fn access() -> Vec<Case> {
         two_files("destination O_RDONLY", probe("src", "dst").dst_flags(O_RDONLY))
             // An overlay looks at the range before it asks what lies under it.
             .on(SHARING | OVERLAY_EXT4, abilities(not_for_that, not_for_that, YES))
-            .of_a_server(not_for_that)
-            .on(EXT4 | TMPFS, abilities(not_for_that, not_for_that, cannot))
+            .on(EXT4 | TMPFS | REMOTE, abilities(not_for_that, not_for_that, cannot))
             .on(XFS_PLAIN, abilities(not_for_that, not_for_that, made_without)),
         probes("destination O_RDONLY, of somebody else", probe("src", "dst").dst_flags(O_RDONLY).uid(NOBODY))
             .file("src", data(1, 64 * K))
             .file("dst", file(data(2, 64 * K)).mode(0o644))
             .on(SHARING | XFS_PLAIN, abilities(not_for_that, not_for_that, no(EPERM, Reason::Permission)))
-            .of_a_server(not_for_that)
-            .on(EXT4 | TMPFS, abilities(not_for_that, not_for_that, cannot)),
+            .on(EXT4 | TMPFS | REMOTE, abilities(not_for_that, not_for_that, cannot)),
         two_files("destination O_APPEND", probe("src", "dst").dst_flags(O_RDWR | O_APPEND))
             .on(SHARING | OVERLAY_EXT4, abilities(append, append, YES))
-            .of_a_server(append)
-            .on(EXT4 | TMPFS, abilities(append, append, cannot))
+            .on(EXT4 | TMPFS | REMOTE, abilities(append, append, cannot))
             .on(XFS_PLAIN, abilities(append, append, made_without)),
         two_files("source O_WRONLY", probe("src", "dst").src_flags(O_WRONLY))
-            .on(ALL, abilities(not_for_that, not_for_that, not_read))
-            .on(REMOTE, abilities(not_for_that, Ability::Unknown(Reason::Unknown), not_read)),
+            .on(ALL, abilities(not_for_that, not_for_that, not_read)),
         probes("destination a directory", probe("src", "dst").dst_flags(O_RDONLY))
             .file("src", data(1, 64 * K))
             .file("dst", File::Directory)
-            .of_a_server(no(EISDIR, Reason::NotRegularFile))
             .on(SHARING | XFS_PLAIN, {
                 let directory = no(EISDIR, Reason::NotRegularFile);
                 abilities(directory, directory, directory)
             })
-            .on(EXT4 | TMPFS, {
+            .on(EXT4 | TMPFS | REMOTE, {
                 let directory = no(EISDIR, Reason::NotRegularFile);
                 abilities(directory, directory, cannot)
             }),

@@ -78,11 +78,11 @@ fn copies() -> Vec<Case> {
         written("best", copy("best"))
             .on(SHARING | REMOTE_SHARING, held("snapshot"))
             .on(NOT_SHARING.but(TMPFS) | OVERLAY_EXT4, held("detect"))
-            .on(TMPFS | F2FS | NILFS2, no_way()),
+            .on(TMPFS | F2FS | NILFS2 | SAMBA_EXT4 | KSMBD_EXT4, no_way()),
         from("best, of an open file", copy("best").by(By::Open))
             .on(SHARING | REMOTE_SHARING, held("snapshot"))
             .on(NOT_SHARING.but(TMPFS) | OVERLAY_EXT4, held("detect"))
-            .on(TMPFS | F2FS | NILFS2, no_way()),
+            .on(TMPFS | F2FS | NILFS2 | SAMBA_EXT4 | KSMBD_EXT4, no_way()),
         from("detect, of an open file", copy("detect").by(By::Open))
             .on(MAPPED, held("detect"))
             .on(TMPFS | UNSTAMPED, no_way()),

@@ -112,6 +112,7 @@ impl Answer {
             let word = match self.first("dest") {
                 "0,0,0" => "as asked for".into(),
                 "1,0,0" => "untouched".into(),
+                "2,0,0" => "restored".into(),
                 other => format!("not of this table: {other}"),
             };
             said.push(format!("destination {word}, undo file {}", self.first("kept")));
@@ -172,7 +173,11 @@ pub(crate) fn expected(call: &Call, face: Face, outcome: &Outcome) -> Vec<String
         }
     }
     if call.verb == Verb::CloneRange {
-        let word = if matches!(outcome, Outcome::Refused(_)) { "untouched" } else { "as asked for" };
+        let word = match outcome {
+            Outcome::Refused(refused) if refused.restored => "restored",
+            Outcome::Refused(_) => "untouched",
+            _ => "as asked for",
+        };
         said.push(format!("destination {word}, undo file -"));
     }
     if call.made().is_some() && !call.is_of_trees() {

@@ -317,6 +317,11 @@ impl Case {
 
     /// How long a regular file is made; 0 for anything else.
     pub(crate) fn size(&self, wanted: &str) -> u64 {
+        let other = self.before.iter().find_map(|before| match before {
+            Before::View { path, of } if path == wanted => Some(of.as_str()),
+            _ => None,
+        });
+        let wanted = other.unwrap_or(wanted);
         let size = |before: &Before| match before {
             Before::File { path, file: File::Regular(regular) } if path == wanted => {
                 Some(regular.far + regular.pieces.iter().map(Piece::len).sum::<u64>())
@@ -324,6 +329,12 @@ impl Case {
             _ => None,
         };
         self.before.iter().find_map(size).unwrap_or(0)
+    }
+
+    pub(crate) fn is_program(&self, wanted: &str) -> bool {
+        let program =
+            |before: &Before| matches!(before, Before::File { path, file: File::Program } if path == wanted);
+        self.before.iter().any(program)
     }
 
     /// Whether only root can make what stands before, or happens meanwhile.

@@ -168,12 +168,14 @@ pub(crate) struct Refused {
     pub(crate) alignment: u64,
     /// The kernel sets the destination's times though it refuses; the bytes stay as they were.
     pub(crate) sets_times: bool,
+    /// The destination was changed for a moment, and is as it was again but for its ctime.
+    pub(crate) restored: bool,
     /// Which file of a tree it was.
     pub(crate) at: &'static str,
 }
 
 pub(crate) fn refused(errno: i32, reason: Reason) -> Refused {
-    Refused { errno, reason, alignment: alignment(reason), sets_times: false, at: "" }
+    Refused { errno, reason, alignment: alignment(reason), sets_times: false, restored: false, at: "" }
 }
 
 impl Refused {

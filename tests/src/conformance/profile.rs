@@ -5,6 +5,7 @@
 
 use super::call::Verb;
 use super::case::*;
+use super::layout::BLOCK;
 use super::outcome::*;
 use super::reason::Reason;
 
@@ -22,12 +23,25 @@ pub(crate) struct Profile {
     adapts: fn(&Case, &mut Outcome),
     /// Whether holes can be punched where data was.
     pub(crate) punches: bool,
+    /// So many bytes at most a file of the table is charged for what says where its blocks lie.
+    pub(crate) index: u64,
 }
 
 const fn like(name: &'static str, on: On, kind: On) -> Profile {
     let adapts = |_: &Case, _: &mut Outcome| {};
     let punches = !NO_PUNCH.contains(on);
-    Profile { name, on, copies: kind, clones: kind, dedupes: kind, maps: kind, lacks: &[], adapts, punches }
+    Profile {
+        name,
+        on,
+        copies: kind,
+        clones: kind,
+        dedupes: kind,
+        maps: kind,
+        lacks: &[],
+        adapts,
+        punches,
+        index: 0,
+    }
 }
 
 impl Profile {
@@ -43,6 +57,10 @@ impl Profile {
         Self { clones: kind, ..self }
     }
 
+    const fn index(self, index: u64) -> Self {
+        Self { index, ..self }
+    }
+
     const fn lacks(self, lacks: &'static [(Need, &'static str)]) -> Self {
         Self { lacks, ..self }
     }
@@ -55,9 +73,9 @@ const PROFILES: &[Profile] = &[
     like("ext4", EXT4, EXT4),
     like("tmpfs", TMPFS, TMPFS),
     like("overlay", OVERLAY, OVERLAY),
-    like("ocfs2", OCFS2, XFS),
-    like("f2fs", F2FS, EXT4),
-    like("nilfs2", NILFS2, EXT4).lacks(&[NO_FALLOCATE]).adapts(written_out),
+    like("ocfs2", OCFS2, XFS).lacks(&[(Need::Layer, NO_LAYER)]),
+    like("f2fs", F2FS, EXT4).index(2 * BLOCK),
+    like("nilfs2", NILFS2, EXT4).index(3 * BLOCK).lacks(&[NO_FALLOCATE]).adapts(written_out),
     like("overlay-btrfs", OVERLAY_BTRFS, OVERLAY),
     like("overlay-metacopy", OVERLAY_METACOPY, OVERLAY),
     like("overlay-mixed", OVERLAY_MIXED, OVERLAY),
@@ -80,7 +98,7 @@ const PROFILES: &[Profile] = &[
     like("smb-samba-btrfs", SAMBA_BTRFS, EXT4).clones(XFS).lacks(OF_SMB).adapts(placeless),
     like("smb-samba-ext4", SAMBA_EXT4, EXT4).lacks(OF_SMB).adapts(placeless),
     like("smb-ksmbd-xfs", KSMBD_XFS, EXT4).clones(XFS).lacks(OF_SMB).adapts(placeless),
-    like("smb-ksmbd-ext4", KSMBD_EXT4, EXT4).lacks(OF_SMB).adapts(placeless),
+    like("smb-ksmbd-ext4", KSMBD_EXT4, EXT4).lacks(OF_SMB).adapts(cut_again),
 ];
 
 const NO_LAYER: &str = "it cannot be a layer of an overlay";
@@ -100,6 +118,7 @@ const OF_SMB: &[(Need, &str)] = &[
     OF_NFS4[1],
     OF_NFS4[2],
     OF_NFS4[3],
+    (Need::Preallocated, "the client writes zeros where space is taken in advance"),
     (Need::Fifo, "it has no special files"),
     (Need::Symlink, "it has no symbolic links"),
     (Need::Owner, "all files have one owner there"),
@@ -172,6 +191,23 @@ fn placeless(_: &Case, outcome: &mut Outcome) {
         }
         Outcome::Number(_) => *outcome = refused(libc::EOPNOTSUPP, Reason::FilesystemCannot).into(),
         _ => {}
+    }
+}
+
+/// ksmbd says of every filesystem that it shares blocks: the client makes the destination longer, and only then is refused.
+fn cut_again(case: &Case, outcome: &mut Outcome) {
+    placeless(case, outcome);
+    let call = &case.call;
+    // A program's is not written down here.
+    let rest = match case.size(&call.src.path) {
+        0 if case.is_program(&call.src.path) => u64::MAX,
+        size => size.saturating_sub(call.src.offset),
+    };
+    if let Outcome::Refused(refused) = outcome
+        && (call.verb, refused.errno) == (Verb::CloneRange, libc::EOPNOTSUPP)
+    {
+        // Where there are old bytes in the range, that those cannot be cloned aside is told before.
+        refused.restored = call.len.min(rest) > 0 && call.dst().offset >= case.size(&call.dst().path);
     }
 }
 

@@ -102,8 +102,10 @@ pub fn run(rust: OsString, wanted: &str) -> ExitCode {
     let tally = total.into_inner().expect("no thread panicked");
     report(&tally.not_applicable);
     let not_applicable: usize = tally.not_applicable.values().sum();
+    let part =
+        if wanted.is_empty() { String::new() } else { format!(" of those with {wanted:?} in their names") };
     say(&format!(
-        "conformance: {} cases x {} filesystems x {} drivers: {} checks, {} failed, {} not applicable, {:.1} s\n",
+        "conformance: {} cases{part} x {} filesystems x {} drivers: {} checks, {} failed, {} not applicable, {:.1} s\n",
         cases.len(),
         columns.len(),
         drivers.len(),

@@ -20,6 +20,9 @@ use super::model::Model;
 /// Every regular file's modification time before the call: long ago, so that any change shows.
 const LONG_AGO: Duration = Duration::from_secs(1_000_000_000);
 
+/// So many tenths of a second are waited for a file that is gone to have no name either.
+const GOES: u32 = 1200;
+
 pub(crate) struct Stage<'a> {
     pub(super) column: &'a Column,
     /// The folder of this run, on each filesystem that it uses.
@@ -128,9 +131,18 @@ impl<'a> Stage<'a> {
         Ok(())
     }
 
-    /// The names in the folder.
+    /// The names in the folder. A file that is removed while it is open the client of NFS keeps as `.nfs...`, and takes away
+    /// some time after it was closed: close(2) does not wait for the server.
     pub(crate) fn listed(&self) -> io::Result<BTreeSet<OsString>> {
-        fs::read_dir(self.place(""))?.map(|entry| Ok(entry?.file_name())).collect()
+        let names = || fs::read_dir(self.place(""))?.map(|entry| Ok(entry?.file_name())).collect();
+        for _ in 0..GOES {
+            let names: BTreeSet<OsString> = names()?;
+            if !names.iter().any(|name| name.as_encoded_bytes().starts_with(b".nfs")) {
+                return Ok(names);
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        names()
     }
 
     /// The path for a driver that opens the file itself; it need not exist.

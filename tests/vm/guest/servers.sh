@@ -92,5 +92,5 @@ wait_for_port() {
 # looks at a file that its caller has locked would be refused.
 mount_smb() {
     mkdir -p "$3"
-    mount -t cifs "//127.0.0.1/$2" "$3" -o "username=root,password=secret,vers=3.1.1,nobrl,port=$1${4:+,$4}"
+    mount -t cifs "//127.0.0.1/$2" "$3" -o "username=root,password=secret,vers=3.1.1,nobrl,closetimeo=0,actimeo=0,port=$1${4:+,$4}"
 }
