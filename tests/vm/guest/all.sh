@@ -15,6 +15,13 @@ if [[ " $* " == *\ nfs\ * ]]; then /payload/servers || status=1; fi
 export XTENT_TURNS=1
 if [[ ${XTENT_COLUMNS-all} ]]; then
     IFS=, read -ra cases <<< "${XTENT_CASES-}"
-    for part in "${cases[@]:-}"; do /payload/conformance "$part" || status=1; done
+    read -ra columns <<< "${XTENT_COLUMNS-}"
+    for part in "${cases[@]:-}"; do
+        # With the drivers of more at once a guest runs out of memory.
+        for ((i = 0; i == 0 || i < ${#columns[@]}; i += 7)); do
+            [[ ! -v XTENT_COLUMNS ]] || XTENT_COLUMNS="${columns[*]:i:7}"
+            /payload/conformance "$part" || status=1
+        done
+    done
 fi
 exit $status
