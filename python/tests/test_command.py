@@ -60,6 +60,8 @@ class Terminal:
         if self.child == 0:
             os.environ.update(TERM="xterm-256color", COLUMNS="100", LINES="30")
             os.environ.pop("NO_COLOR", None)
+            # Ignored where a shell runs the tests in the background; a terminal's programs are not.
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
             try:
                 os.execv(COMMAND[0], [*COMMAND, *map(str, arguments)])
             finally:
