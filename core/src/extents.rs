@@ -158,8 +158,17 @@ fn mapped_size(fd: BorrowedFd<'_>) -> sys::Result<u64> {
         _ => return Err(sys::Errno(libc::EINVAL)),
     }
     // Also of a file with nothing in it: whether there are maps here does not depend on that.
-    fiemap::extents(fd, 0, 1, false)?;
+    fiemap::extents(fd, 0, 1, wants_written(kind(fd)?))?;
     Ok(stat.st_size as u64)
+}
+
+fn kind(fd: BorrowedFd<'_>) -> sys::Result<Kind> {
+    Ok(Kind::of(sys::stat::fstatfs(fd)?.f_type as u32))
+}
+
+/// See [`Kind::Nilfs`].
+fn wants_written(kind: Kind) -> bool {
+    kind == Kind::Nilfs
 }
 
 /// The physical ranges `(start, end)` of data, sorted and without overlap.
@@ -280,6 +289,8 @@ pub(crate) struct Extents<'fd> {
     at: u64,
     end: u64,
     batch: std::vec::IntoIter<fiemap::RawExtent>,
+    /// Of the filesystem, once it was asked.
+    kind: Option<Kind>,
     /// The addresses of the batch are none.
     placeless: bool,
     /// The next extent of the filesystem, not yet given out because a hole comes before it.
@@ -291,7 +302,17 @@ pub(crate) struct Extents<'fd> {
 impl<'fd> Extents<'fd> {
     pub(crate) fn new(fd: BorrowedFd<'fd>, offset: u64, end: u64, sync: Sync) -> Self {
         let batch = Vec::new().into_iter();
-        Extents { fd, sync, at: offset, end, batch, placeless: false, next: None, exhausted: false }
+        Extents {
+            fd,
+            sync,
+            at: offset,
+            end,
+            batch,
+            kind: None,
+            placeless: false,
+            next: None,
+            exhausted: false,
+        }
     }
 
     /// The next extent that reaches behind `at`, `None` when the filesystem has no more.
@@ -302,8 +323,11 @@ impl<'fd> Extents<'fd> {
         if self.exhausted {
             return Ok(None);
         }
-        let kind = Kind::of(sys::stat::fstatfs(self.fd)?.f_type as u32);
-        let sync = self.sync == Sync::Yes || kind == Kind::Nilfs;
+        let kind = match self.kind {
+            Some(kind) => kind,
+            None => *self.kind.insert(kind(self.fd)?),
+        };
+        let sync = self.sync == Sync::Yes || wants_written(kind);
         let batch = fiemap::extents(self.fd, self.at, self.end - self.at, sync)?;
         // A client of SMB has maps, in which each extent lies where it stands in the file: all files would share everything.
         self.placeless = kind == Kind::Network;

@@ -57,6 +57,11 @@ impl Kind {
     }
 }
 
+/// By the magic number: SMB 1, SMB 2 and later, CIFS.
+pub(crate) fn is_smb(magic: u32) -> bool {
+    matches!(magic, 0x517B | 0xFE53_4D42 | 0xFF53_4D42)
+}
+
 /// What is known of one descriptor, or why it is not known: the descriptor may be closed, a server silent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Facts {

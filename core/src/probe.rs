@@ -141,7 +141,10 @@ fn refused_by_any_kernel(src: &Facts, dst: &Facts) -> Option<(i32, Reason)> {
     if src.is_closed() || dst.is_closed() || is_path(src) || is_path(dst) {
         return says(libc::EBADF);
     }
-    let (Ok(from), Ok(to)) = (src.inode, dst.inode) else { return None };
+    let (from, to) = match (src.inode, dst.inode) {
+        (Ok(from), Ok(to)) => (from, to),
+        (Err(errno), _) | (_, Err(errno)) => return Some((errno.0, explain::unseen(errno))),
+    };
     let is_directory = |inode: &Inode| inode.file_type == libc::S_IFDIR;
     if from.dev != to.dev {
         says(libc::EXDEV)

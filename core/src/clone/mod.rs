@@ -12,7 +12,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use crate::error::{Error, Operation, Result};
 use crate::explain;
 use crate::extents::{Extent, Extents, Sync, cloned_prefix};
-use crate::facts::{Facts, Filesystem, Kind};
+use crate::facts::{Facts, Filesystem, Kind, is_smb};
 use crate::probe::ask_clone;
 use crate::range::{Pair, TO_END};
 use crate::reason::Reason;
@@ -187,11 +187,15 @@ impl Job<'_> {
         }
         let before = Before::from(&stat);
         let facts = LazyCell::new(|| Facts::of(self.dst));
-        // Clients do before they ask what a local filesystem does not: that of SMB makes the destination longer; that of NFS
-        // does not look at the file-size limit. And ksmbd says "done" of odd offsets, and copies.
-        if is_remote(self.dst, &stat)?
-            && let Some(refusal) = self.refusal()
-        {
+        let refusal = match remote(self.dst, &stat)? {
+            // The client makes the destination longer before it asks; and ksmbd says "done" of odd offsets, and copies.
+            Remote::Smb => self.refusal(),
+            // The client of NFS does not look at the file-size limit. What else is wrong the server knows better: sizes here
+            // may be old ones.
+            Remote::Other if self.passes_limit() => self.refusal(),
+            _ => None,
+        };
+        if let Some(refusal) = refusal {
             return Err(refusal);
         }
         let nothing_to_lose = before.size <= self.range.dst || before.allocated == 0 && counts_blocks(&facts);
@@ -409,10 +413,13 @@ impl Job<'_> {
         self.was_refused(errno) && (errno.0 != libc::EINVAL || self.how_far() == Destination::Untouched)
     }
 
-    /// What the destination is then. A client of SMB makes it longer before it asks the server, and leaves it so.
+    /// What the destination is then. A client of SMB makes it as long as the range wants before it asks the server, and leaves
+    /// it so; any other size is of others, who wrote meanwhile.
     fn after_refusal(&self, before: Before) -> Destination {
-        let is_longer = || size(self.dst).is_ok_and(|size| size > before.size);
-        if Facts::of(self.dst).kind() == Kind::Network && is_longer() {
+        let wanted = || size(self.src).map(|size| self.range.within(size).dst_end());
+        let is_lengthened = || size(self.dst).is_ok_and(|now| now > before.size && wanted() == Ok(now));
+        let remote = sys::stat::fstat(self.dst).and_then(|stat| remote(self.dst, &stat));
+        if remote == Ok(Remote::Smb) && is_lengthened() {
             before.restore_size(self.dst, before.size)
         } else {
             Destination::Untouched
@@ -493,9 +500,25 @@ fn reason_or(errno: Errno, otherwise: Reason) -> Reason {
     explain::plain(errno.0).unwrap_or(otherwise)
 }
 
-/// Whether a server does what is done to this file. Those filesystems have no device, and so the major number 0.
-fn is_remote(fd: BorrowedFd<'_>, stat: &libc::stat64) -> sys::Result<bool> {
-    Ok(libc::major(stat.st_dev) == 0 && Kind::of(sys::stat::fstatfs(fd)?.f_type as u32) == Kind::Network)
+/// Whether a server does what is done to a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Remote {
+    No,
+    Smb,
+    Other,
+}
+
+fn remote(fd: BorrowedFd<'_>, stat: &libc::stat64) -> sys::Result<Remote> {
+    // Those filesystems have no device, and so the major number 0.
+    if libc::major(stat.st_dev) != 0 || stat.st_mode & libc::S_IFMT != libc::S_IFREG {
+        return Ok(Remote::No);
+    }
+    let magic = sys::stat::fstatfs(fd)?.f_type as u32;
+    Ok(match Kind::of(magic) {
+        Kind::Network if is_smb(magic) => Remote::Smb,
+        Kind::Network => Remote::Other,
+        _ => Remote::No,
+    })
 }
 
 fn size(fd: BorrowedFd<'_>) -> sys::Result<u64> {

@@ -4,13 +4,14 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::Span;
 use super::reserve::{self, Reserve};
+use crate::buffer::{Buffer, STEP};
 use crate::compare::Sides;
 use crate::extents::{Extent, Extents, Sync, pieces_that_may_differ};
 use crate::facts::{Facts, Kind};
 use crate::range::{Pair, align_down};
 use crate::report::Destination;
 use crate::scratch;
-use crate::sys;
+use crate::sys::{self, Errno};
 
 /// So often is the way back tried. What is given back is not always there at once: btrfs hands space out
 /// again when a transaction ends.
@@ -87,13 +88,15 @@ impl Undo {
         (file, spare): (OwnedFd, OwnedFd),
     ) -> sys::Result<Undo> {
         scratch::lies_like(file.as_fd(), dst);
-        if kind == Kind::Network && span.to <= MADE_SPARSE {
-            // That it worked the clone shows.
-            let lengthened = sys::truncate::set_size(file.as_fd(), MADE_SPARSE + 1);
-            lengthened.and_then(|()| sys::truncate::set_size(file.as_fd(), 0)).ok();
-        }
-        let kept = sys::clone::clone_range(dst, span.from, file.as_fd(), span.from, span.len())
-            .and_then(|()| Reserve::take(spare, reserve::plan(kind, block)));
+        let keep = || sys::clone::clone_range(dst, span.from, file.as_fd(), span.from, span.len());
+        let kept = match keep() {
+            Err(Errno(libc::EOPNOTSUPP)) if kind == Kind::Network && span.to <= MADE_SPARSE => {
+                let lengthened = sys::truncate::set_size(file.as_fd(), MADE_SPARSE + 1);
+                lengthened.and_then(|()| sys::truncate::set_size(file.as_fd(), 0)).and_then(|()| keep())
+            }
+            kept => kept,
+        };
+        let kept = kept.and_then(|()| Reserve::take(spare, reserve::plan(kind, block)));
         match kept {
             Ok(reserve) => Ok(Undo { file, span, before, block, reserve }),
             Err(errno) => {
@@ -147,11 +150,29 @@ impl Undo {
         // The cut may have taken more than what was changed.
         let to = if size(dst).is_ok_and(|size| size < self.before.size) { self.span.to } else { to };
         if from < to {
-            sys::clone::clone_range(self.file.as_fd(), from, dst, from, to - from).ok();
+            let back = sys::clone::clone_range(self.file.as_fd(), from, dst, from, to - from);
+            if back == Err(Errno(libc::EOPNOTSUPP)) {
+                // Samba clones what is sparse, as this file has to be there, only to what is sparse too.
+                self.write_back(dst, Span { from, to: to.min(self.before.size) }).ok();
+            }
         }
         if size(dst).is_ok_and(|size| size < self.before.size) {
             sys::truncate::set_size(dst, self.before.size).ok();
         }
+    }
+
+    fn write_back(&self, dst: BorrowedFd<'_>, span: Span) -> sys::Result<()> {
+        let mut buffer = Buffer::new(STEP);
+        let mut at = span.from;
+        while at < span.to {
+            let memory = buffer.first(span.to - at);
+            let read = sys::io::pread(self.file.as_fd(), memory, at)?;
+            if read == 0 {
+                return Ok(());
+            }
+            at += sys::io::pwrite(dst, &memory[..read], at)? as u64;
+        }
+        Ok(())
     }
 
     /// From the first to the last byte that is not as it was; all of it where that cannot be told.

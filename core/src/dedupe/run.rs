@@ -112,9 +112,10 @@ impl<'a, 'c> Run<'a, 'c> {
             // Nothing to share, and yet a target may be one that cannot be asked.
             return self.ask_all(0, 0, 0, |_| true);
         }
-        // The partial block at the end of both files goes with those before it: half the calls for a small file.
+        // The partial block at the end of both files goes with those before it: half the calls for a small file. Not for what
+        // cannot be read: where it differs nobody could tell that what comes before does not.
         let mut active = self.targets.iter().filter(|target| target.active);
-        let body = if active.all(|target| target.ends_with_source) {
+        let body = if active.all(|target| target.ends_with_source && target.is_readable()) {
             len
         } else {
             align_down(len, self.source.block)

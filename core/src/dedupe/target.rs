@@ -118,6 +118,16 @@ impl<'a> Target<'a> {
         }
     }
 
+    fn still_ends_with(&self, source: &Source<'_>) -> bool {
+        let ends = |fd, at| sys::stat::fstat(fd).is_ok_and(|stat| stat.st_size as u64 == at);
+        ends(source.fd, self.range.src_end()) && ends(self.fd, self.range.dst_end())
+    }
+
+    /// Whether its bytes can be compared here, whatever their place.
+    pub(crate) fn is_readable(&self) -> bool {
+        explain::readable(&self.facts) && self.facts.flags.is_ok_and(|flags| flags & libc::O_DIRECT == 0)
+    }
+
     fn is_aligned(&self, source: &Source<'_>) -> bool {
         [self.range.src, self.range.dst].iter().all(|offset| offset.is_multiple_of(source.block))
     }
@@ -292,11 +302,19 @@ impl<'a> Target<'a> {
         match outcome {
             Outcome::Same => {
                 self.asked = true;
-                if (to - from).is_multiple_of(source.block) || self.ends_with_source {
+                let whole = from + align_down(to - from, source.block);
+                if whole > from || self.ends_with_source {
                     self.touched = true;
-                    self.equal.push(from, to);
+                    self.equal.push(from, whole);
                 }
-                // Else it did not look.
+                // Of a partial block that is not, or no longer, the end of both files it says "same" without looking.
+                if whole < to && self.ends_with_source {
+                    if self.still_ends_with(source) {
+                        self.equal.push(whole, to);
+                    } else {
+                        self.compare(source, whole, to);
+                    }
+                }
             }
             Outcome::NotReached => {}
             Outcome::Differs => {
