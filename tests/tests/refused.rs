@@ -96,6 +96,39 @@ fn a_clone_that_ends_half_way_is_taken_back() {
     }
 }
 
+/// Samba refuses to clone what is sparse, as the file with the old bytes is there, to what is not.
+#[test]
+fn a_way_back_that_cannot_be_cloned_is_written() {
+    const TEST: &str = "a_way_back_that_cannot_be_cloned_is_written";
+    for name in ["xfs", "btrfs"] {
+        let Some(fs) = fs(name) else {
+            skip(&format!("{TEST}/{name}"), "there is none");
+            continue;
+        };
+        let dir = scratch(fs);
+        let (ours, theirs) = (pattern(1, 8 * BLOCK), pattern(2, 8 * BLOCK));
+        let src = write_file(&dir.path().join("src"), &ours).expect("a file");
+        let dst = write_file(&dir.path().join("dst"), &theirs).expect("a file");
+        let clone = || clone_range(src.as_fd(), 0, dst.as_fd(), 0, ours.len() as u64, CloneOptions::new());
+        let mut errnos = vec![libc::EOPNOTSUPP, libc::EIO];
+        let said = watch(Calls::These(&[libc::SYS_ioctl]), clone, |call| {
+            let is_clone = call.arguments[1] as u32 == libc::FICLONERANGE as u32;
+            if !is_clone || call.descriptor(0) != dst.as_raw_fd() {
+                return Verdict::Allow;
+            }
+            let errno = errnos.pop().expect("no more than the clone, and the way back");
+            if errno == libc::EIO {
+                half(&src, &dst);
+            }
+            Verdict::Fail(errno)
+        });
+        let error = said.expect("a thread that is watched").expect_err("an error");
+        assert_eq!((error.errno, errnos.len()), (libc::EIO, 0), "{name}");
+        assert_eq!(error.report.destination, Some(Destination::Restored), "{name}");
+        assert!(fs::read(dir.path().join("dst")).expect("the destination") == theirs, "{name}");
+    }
+}
+
 /// A kernel that finds no room for the first block, as XFS on a full disk and btrfs over the limit of a quota: it has changed the
 /// time by then.
 #[test]

@@ -187,15 +187,11 @@ impl Job<'_> {
         }
         let before = Before::from(&stat);
         let facts = LazyCell::new(|| Facts::of(self.dst));
-        let refusal = match remote(self.dst, &stat)? {
-            // The client makes the destination longer before it asks; and ksmbd says "done" of odd offsets, and copies.
-            Remote::Smb => self.refusal(),
-            // The client of NFS does not look at the file-size limit. What else is wrong the server knows better: sizes here
-            // may be old ones.
-            Remote::Other if self.passes_limit() => self.refusal(),
-            _ => None,
-        };
-        if let Some(refusal) = refusal {
+        // Clients do before they ask what a local filesystem does not: that of SMB makes the destination longer; that of NFS
+        // does not look at the file-size limit. And ksmbd says "done" of odd offsets, and copies.
+        if remote(self.dst, &stat)? != Remote::No
+            && let Some(refusal) = self.refusal()
+        {
             return Err(refusal);
         }
         let nothing_to_lose = before.size <= self.range.dst || before.allocated == 0 && counts_blocks(&facts);

@@ -120,6 +120,14 @@ fn different() -> Vec<Case> {
         .file("src", data(1, 64 * K))
         .file("dst", after(16 * K))
         .on(SHARING, [differs(0).nobody_knows_where()]),
+        case(
+            "dedupe: different in the last byte, of a target that cannot be read",
+            "contract: what comes before is shared, to the block; the kernel compares a tail by itself",
+            dedupe("src", 0, TO_END, &[("dst", 0)]).dst_flags(O_WRONLY),
+        )
+        .file("src", data(1, 64 * K + 100))
+        .file("dst", [data_at(1, 0, 64 * K + 99), data(9, 1)])
+        .on(SHARING, [differs(64 * K).nobody_knows_where()]),
     ]
 }
 

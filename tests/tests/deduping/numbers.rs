@@ -6,6 +6,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use xtent::{CloneOptions, DedupeOptions, DedupeResult, DedupeStatus, DedupeTarget, TO_END};
+use xtent_tests::syscalls::{Calls, Verdict, watch};
 use xtent_tests::{allocated, pattern, scratch, write_file};
 
 use super::{dedupe, everywhere, shared};
@@ -279,5 +280,39 @@ fn as_many_targets_as_fit_a_page_and_more() {
                 );
             }
         }
+    });
+}
+
+/// Of a partial block that is the end of one file alone the kernel says "same" without looking.
+#[test]
+fn a_tail_that_one_file_has_outgrown_meanwhile() {
+    everywhere("a_tail_that_one_file_has_outgrown_meanwhile", |fs| {
+        let dir = scratch(fs);
+        let bytes = pattern(1, 10_000);
+        let mut other = bytes.clone();
+        other[9_999] ^= 1;
+        let src = write_file(&dir.path().join("src"), &bytes).expect("a file");
+        let dst = write_file(&dir.path().join("dst"), &other).expect("a file");
+        let mut asked = 0;
+        let result = watch(
+            Calls::These(&[libc::SYS_ioctl]),
+            || dedupe((&src, 0), (&dst, 0), 10_000, DedupeOptions::new()),
+            |call| {
+                // FIDEDUPERANGE.
+                if call.arguments[1] as u32 == 0xc018_9436 && asked == 0 {
+                    asked += 1;
+                    dst.write_all_at(b"more", 10_000).expect("written");
+                }
+                Verdict::Allow
+            },
+        )
+        .expect("a thread that is watched");
+        assert_eq!(
+            (asked, result.status, result.differs_at),
+            (1, DedupeStatus::Differs, Some(9_999)),
+            "{fs}"
+        );
+        assert_eq!(result.compared, 9_999, "{fs}");
+        assert_eq!(result.shared, Some(8192), "{fs}");
     });
 }
