@@ -91,8 +91,11 @@ impl Undo {
         let keep = || sys::clone::clone_range(dst, span.from, file.as_fd(), span.from, span.len());
         let kept = match keep() {
             Err(Errno(libc::EOPNOTSUPP)) if kind == Kind::Network && span.to <= MADE_SPARSE => {
-                let lengthened = sys::truncate::set_size(file.as_fd(), MADE_SPARSE + 1);
-                lengthened.and_then(|()| sys::truncate::set_size(file.as_fd(), 0)).and_then(|()| keep())
+                // From nothing: the client has made it longer for the clone that was refused.
+                let sized = [0, MADE_SPARSE + 1, 0]
+                    .iter()
+                    .try_for_each(|size| sys::truncate::set_size(file.as_fd(), *size));
+                sized.and_then(|()| keep())
             }
             kept => kept,
         };
