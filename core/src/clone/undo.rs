@@ -173,7 +173,10 @@ impl Undo {
             if read == 0 {
                 return Ok(());
             }
-            at += sys::io::pwrite(dst, &memory[..read], at)? as u64;
+            match sys::io::pwrite(dst, &memory[..read], at)? {
+                0 => return Ok(()),
+                written => at += written as u64,
+            }
         }
         Ok(())
     }

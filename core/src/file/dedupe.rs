@@ -22,8 +22,8 @@ const TOGETHER: usize = 127;
 ///
 /// Files are opened for reading, which is enough for those of the caller, read-only ones and programs that run among
 /// them, or, where that is denied, for writing. Their times do not change; that of the last access may where the caller
-/// is not the owner (`O_NOATIME`, open(2)), or has opened the file. Symbolic links are not followed (`ELOOP`); [`At::open`] takes a file that is
-/// open already.
+/// is not the owner (`O_NOATIME`, open(2)), or has opened the file. Symbolic links are not followed (`ELOOP`);
+/// [`At::open`] takes a file that is open already.
 ///
 /// One result for each target, in their order; one target's failure does not disturb another. A target of another
 /// size differs, and nothing of it is shared. A name of the source's own file, or of one that an earlier target

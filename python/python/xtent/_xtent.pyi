@@ -170,7 +170,8 @@ class Destination(enum.Enum):
     """What a clone's destination is after an error."""
 
     UNTOUCHED = "untouched"
-    """As it was; nothing was changed."""
+    """As it was; nothing was changed. Of the times the kernel changes some before it looks for space: the
+    modification time is put back where the caller owns the file, and st_ctime never."""
     RESTORED = "restored"
     """As it was again: bytes, holes, size, and the modification time where the caller owns the file, but never
     st_ctime. Space that was preallocated and never written is a hole now.

@@ -89,7 +89,8 @@ wait_for_port() {
 }
 
 # mount_smb PORT SHARE DIRECTORY [OPTIONS]: locks are kept by the client alone, for the server's are mandatory, and who
-# looks at a file that its caller has locked would be refused.
+# looks at a file that its caller has locked would be refused. Nor does it keep files open after they are closed, or answer
+# from what it knows: the tests look at the server's side, too.
 mount_smb() {
     mkdir -p "$3"
     mount -t cifs "//127.0.0.1/$2" "$3" -o "username=root,password=secret,vers=3.1.1,nobrl,closetimeo=0,actimeo=0,port=$1${4:+,$4}"
