@@ -1,7 +1,9 @@
 //! What is measured: several ways to do one job, each once in every round.
 
+use std::cell::Cell;
 use std::path::Path;
 use std::process::Command;
+use std::rc::Rc;
 use std::time::Duration;
 
 use crate::arguments::Arguments;
@@ -93,6 +95,21 @@ impl Contender {
     /// A whole process, from its start to its end.
     pub(crate) fn process(name: impl Into<String>, command: impl Fn() -> Command + 'static) -> Self {
         Contender::new(name, move || process::timed(command()))
+    }
+
+    /// The same, with the most memory that it had.
+    pub(crate) fn process_with_peak(
+        name: impl Into<String>,
+        command: impl Fn() -> Command + 'static,
+    ) -> Self {
+        let peak = Rc::new(Cell::new(0.0));
+        let seen = peak.clone();
+        let run = move || {
+            let (spent, peak) = process::timed_with_peak(command());
+            seen.set(peak);
+            spent
+        };
+        Contender::new(name, run).quantity("peak MiB", None, move || peak.get())
     }
 
     pub(crate) fn prepare(self, prepare: impl FnMut() + 'static) -> Self {

@@ -13,7 +13,7 @@ use xtent_tests::{cool, pattern};
 
 use crate::arguments::Arguments;
 use crate::copy::settle;
-use crate::process::{exists, program, timed_with_peak};
+use crate::process::{exists, program};
 use crate::scenario::{Contender, Entry, Scenario};
 
 pub(crate) fn entries() -> Vec<Entry> {
@@ -97,16 +97,9 @@ impl Store {
             })
     }
 
-    /// With the most memory that it had.
     fn runs(self: &Rc<Self>, name: &str, command: impl Fn(&Store) -> Command + 'static) -> Contender {
-        let peak = Rc::new(Cell::new(0.0));
-        let (run, seen) = (self.clone(), peak.clone());
-        let run = move || {
-            let (spent, peak) = timed_with_peak(command(&run));
-            seen.set(peak);
-            spent
-        };
-        Contender::new(name, run).quantity("peak MiB", None, move || peak.get())
+        let store = self.clone();
+        Contender::process_with_peak(name, move || command(&store))
     }
 
     fn ours(self: &Rc<Self>, name: &str, with_index: bool) -> Contender {

@@ -1,15 +1,13 @@
 //! Whole directories: of small files, of a real program, and of a million files.
 
-use std::cell::Cell;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::rc::Rc;
 
 use xtent_tests::pattern;
 
 use crate::arguments::Arguments;
-use crate::process::{exists, program, timed_with_peak};
+use crate::process::{exists, program};
 use crate::scenario::{Contender, Entry, Scenario};
 
 /// So many, in directories of 100, of 1 to 16 KiB.
@@ -190,17 +188,14 @@ fn million() -> Entry {
     let make = |_: &Arguments, dirs: &[&Path]| {
         let job = Job::of_files(dirs[0], 1_000_000, |i| if i % 4 == 0 { 1 << 10 } else { 0 });
         let contender = |name: &str, command: fn() -> Command| {
-            let peak = Rc::new(Cell::new(0.0));
-            let (run, seen) = (job.clone(), peak.clone());
-            let run = move || {
+            let run = job.clone();
+            let with_peak = Contender::process_with_peak(name, move || {
                 let mut command = command();
                 command.arg(&run.src).arg(&run.dst);
-                let (spent, peak) = timed_with_peak(command);
-                seen.set(peak);
-                spent
-            };
-            let contender = job.contender(name, command);
-            Contender { run: Box::new(run), ..contender }.quantity("MiB of memory", None, move || peak.get())
+                command
+            });
+            let Contender { prepare, check, .. } = job.contender(name, command);
+            Contender { prepare, check, ..with_peak }
         };
         let contenders = vec![
             contender("copy_tree", || program("copy_tree")),

@@ -1,6 +1,5 @@
 //! Who uses what, where many files share many extents.
 
-use std::cell::Cell;
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -9,7 +8,7 @@ use std::rc::Rc;
 
 use crate::arguments::Arguments;
 use crate::copy::settle;
-use crate::process::{exists, program, timed_with_peak};
+use crate::process::{exists, program};
 use crate::scenario::{Contender, Entry, Scenario};
 
 const BLOCK: usize = 4096;
@@ -28,16 +27,12 @@ fn entry(name: &str, fs: &'static str, files: usize, extents: usize) -> Entry {
         make(&root, files, extents).expect("room");
         let root = Rc::new(root);
         let contender = |name: &str, command: Box<dyn Fn() -> Command>| {
-            let peak = Rc::new(Cell::new(0.0));
-            let (root, seen) = (root.clone(), peak.clone());
-            let run = move || {
+            let root = root.clone();
+            Contender::process_with_peak(name, move || {
                 let mut command = command();
                 command.arg(&*root);
-                let (spent, peak) = timed_with_peak(command);
-                seen.set(peak);
-                spent
-            };
-            Contender::new(name, run).quantity("peak MiB", None, move || peak.get())
+                command
+            })
         };
         let mut contenders = vec![contender("xtent", Box::new(|| program("usage")))];
         let peer = |words: &'static [&'static str]| {
