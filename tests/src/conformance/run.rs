@@ -87,14 +87,15 @@ pub fn run(rust: OsString, wanted: &str) -> ExitCode {
         let names = wanted_columns.as_ref().map(|names| names.split([' ', ',']));
         names.is_none_or(|mut names| names.any(|name| name == fs.name))
     };
-    // The second XFS is there to be another filesystem than the first.
-    let columns: Vec<_> = filesystems().iter().filter(|fs| fs.name != "xfs2").filter(is_wanted).collect();
+    // The second XFS is there to be another filesystem than the first. A column's place does not depend on which are wanted.
+    let columns = filesystems().iter().filter(|fs| fs.name != "xfs2").enumerate();
+    let columns: Vec<_> = columns.filter(|(_, fs)| is_wanted(fs)).collect();
     let total = Mutex::new(tally);
     std::thread::scope(|scope| {
-        for (place, fs) in columns.iter().enumerate() {
+        for &place in &columns {
             let (cases, drivers, total) = (&cases, &drivers, &total);
             scope.spawn(move || {
-                let tally = column((place, fs), cases, drivers);
+                let tally = column(place, cases, drivers);
                 total.lock().expect("no thread panicked").add(tally);
             });
         }

@@ -23,7 +23,8 @@ serve_nfs() {
     echo 10 > /proc/fs/nfsd/nfsv4gracetime
     exportfs -ra
     rpc.mountd
-    rpc.nfsd 8
+    # So many as tests/tests/servers.rs tells why.
+    rpc.nfsd 64
     echo Y > /proc/fs/nfsd/v4_end_grace 2> /dev/null
 }
 
