@@ -183,9 +183,9 @@ fn a_copy_is_the_servers(fs: &Filesystem) -> Result {
 /// While it lives a signal comes every 5 ms, to a handler without SA_RESTART; but not for ever.
 struct Alarms;
 
-/// With each the client cancels a COPY, and a server of Linux 6.1.113 and later counts those that it cancels before they
-/// begin as running for ever. As soon as they are more than its threads it puts off every COPY (NFS4ERR_DELAY), and the
-/// client waits, for nothing but SIGKILL ends that. Starting again sets its count to 0.
+/// With each the client cancels a COPY, and of some that it cancels the server (seen on Linux 6.1.176) thinks that they run
+/// for ever. As soon as they are more than its threads, a bound that came with 6.12 and the stable kernels of that time, it
+/// puts off every COPY (NFS4ERR_DELAY), and the client waits until SIGKILL. Starting again sets the count to 0.
 const MOST_ALARMS: u32 = 20;
 /// More than all alarms on the filesystems that are NFS 4.2.
 const NFSD_THREADS: &str = "64";

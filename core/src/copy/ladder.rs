@@ -25,10 +25,12 @@ impl Way {
     }
 
     /// So often a call that a signal ended without a byte is made again. The server's copy on NFS never gets on while
-    /// the program has a timer, and each try takes as long as that.
+    /// the program has a timer; for each try the client takes its request back, and a server of Linux 6.1 may count some
+    /// of these as running for ever: of more than it has threads it puts off every copy, for which nothing but SIGKILL
+    /// ends the wait (tests/tests/servers.rs).
     pub(crate) fn interruptions(self) -> u32 {
         match self {
-            Way::Server => 10,
+            Way::Server => 3,
             Way::Splice | Way::ReadWrite => INTERRUPTIONS,
         }
     }
@@ -125,7 +127,7 @@ mod tests {
     /// A bound, and one that a handler run every millisecond does not come to.
     #[test]
     fn interruptions_are_borne_and_not_for_ever() {
-        for (way, times) in [(Way::Server, 10), (Way::Splice, 100), (Way::ReadWrite, 100)] {
+        for (way, times) in [(Way::Server, 3), (Way::Splice, 100), (Way::ReadWrite, 100)] {
             assert_eq!(way.interruptions(), times, "{way:?}");
         }
     }
