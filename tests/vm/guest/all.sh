@@ -26,16 +26,18 @@ column() {
 IFS=, read -ra cases <<< "${XTENT_CASES-}"
 read -ra columns <<< "${XTENT_COLUMNS-$(cut -f 1 <<< "$XTENT_FILESYSTEMS" | grep -vx xfs2 | tr '\n' ' ')}"
 for part in "${cases[@]:-}"; do
-    # With the drivers of more at once a guest runs out of memory. Each in a process of its own: user-mode Linux maps the
-    # memory of a process in pieces on the host, whose vm.max_map_count ends it with SIGKILL at some 300 MiB.
-    for ((i = 0; i < ${#columns[@]}; i += 7)); do
-        running=()
-        for name in "${columns[@]:i:7}"; do
-            column "$name" "$part" &
-            running+=($!)
-        done
-        for one in "${running[@]}"; do wait "$one" || status=1; done
+    # With the drivers of more than seven at once a guest runs out of memory. Each in a process of its own: user-mode Linux
+    # maps the memory of a process in pieces on the host, whose vm.max_map_count ends it with SIGKILL at some 300 MiB.
+    running=0
+    for name in "${columns[@]}"; do
+        if ((running == 7)); then
+            wait -n || status=1
+            running=$((running - 1))
+        fi
+        column "$name" "$part" &
+        running=$((running + 1))
     done
+    for ((; running > 0; running--)); do wait -n || status=1; done
 done
 # What the kernel has to say of a failure.
 ((status == 0)) || dmesg | tail -n 40
