@@ -26,7 +26,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use arguments::Arguments;
-use scenario::{Entry, Scenario};
+use scenario::{Contender, Entry, Scenario};
 use statistics::Random;
 use table::{Samples, table};
 use xtent_tests::{fs, scratch};
@@ -109,8 +109,12 @@ fn measure(entry: &Entry, arguments: &Arguments) -> String {
     let mut scenario = (entry.make)(arguments, &places);
     let rounds = arguments.rounds.unwrap_or(scenario.rounds);
     // A single round, of what takes minutes, is its own trial.
-    let left_out = if rounds > 1 { try_out(&mut scenario) } else { Vec::new() };
-    let samples = run(&mut scenario, rounds);
+    let (samples, left_out) = if rounds > 1 {
+        let left_out = try_out(&mut scenario);
+        (run(&mut scenario, rounds), left_out)
+    } else {
+        run_once(&mut scenario)
+    };
     table(&entry.name, &scenario, &samples, &left_out)
 }
 
@@ -122,13 +126,18 @@ fn try_out(scenario: &mut Scenario) -> Vec<String> {
     scenario.contenders.retain_mut(|contender| {
         (contender.prepare)();
         (contender.run)();
-        let done = (contender.check)();
-        assert!(done.is_ok() || !is_ours, "{}: {done:?}", contender.name);
+        let kept = does_the_job(contender, is_ours, &mut left_out);
         is_ours = false;
-        left_out.extend(done.as_ref().err().map(|instead| format!("{}: {instead}", contender.name)));
-        done.is_ok()
+        kept
     });
     left_out
+}
+
+fn does_the_job(contender: &mut Contender, is_ours: bool, left_out: &mut Vec<String>) -> bool {
+    let done = (contender.check)();
+    assert!(done.is_ok() || !is_ours, "{}: {done:?}", contender.name);
+    left_out.extend(done.as_ref().err().map(|instead| format!("{}: {instead}", contender.name)));
+    done.is_ok()
 }
 
 fn run(scenario: &mut Scenario, rounds: usize) -> Vec<Samples> {
@@ -138,17 +147,33 @@ fn run(scenario: &mut Scenario, rounds: usize) -> Vec<Samples> {
     for _ in 0..rounds {
         random.shuffle(&mut order);
         for &i in &order {
-            let contender = &mut scenario.contenders[i];
-            (contender.prepare)();
-            samples[i].spent.push((contender.run)());
-            if rounds == 1 {
-                let done = (contender.check)();
-                assert!(done.is_ok(), "{}: {done:?}", contender.name);
-            }
-            if let Some(quantity) = &mut contender.quantity {
-                samples[i].quantity.push((quantity.look)());
-            }
+            sample(&mut scenario.contenders[i], &mut samples[i]);
         }
     }
     samples
+}
+
+fn sample(contender: &mut Contender, samples: &mut Samples) {
+    (contender.prepare)();
+    samples.spent.push((contender.run)());
+    if let Some(quantity) = &mut contender.quantity {
+        samples.quantity.push((quantity.look)());
+    }
+}
+
+/// Measured and tried out at once.
+fn run_once(scenario: &mut Scenario) -> (Vec<Samples>, Vec<String>) {
+    let (mut all, mut left_out) = (Vec::new(), Vec::new());
+    let mut is_ours = true;
+    scenario.contenders.retain_mut(|contender| {
+        let mut samples = Samples::default();
+        sample(contender, &mut samples);
+        let kept = does_the_job(contender, is_ours, &mut left_out);
+        is_ours = false;
+        if kept {
+            all.push(samples);
+        }
+        kept
+    });
+    (all, left_out)
 }
