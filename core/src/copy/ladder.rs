@@ -25,9 +25,8 @@ impl Way {
     }
 
     /// So often a call that a signal ended without a byte is made again. The server's copy on NFS never gets on while
-    /// the program has a timer; for each try the client takes its request back, and a server of Linux 6.1 may count some
-    /// of these as running for ever: of more than it has threads it puts off every copy, for which nothing but SIGKILL
-    /// ends the wait (tests/tests/servers.rs).
+    /// the program has a timer; and with each try the client takes its request back, after which a server of Linux 6.1 may
+    /// put off every copy until it is started again (tests/tests/servers.rs).
     pub(crate) fn interruptions(self) -> u32 {
         match self {
             Way::Server => 3,

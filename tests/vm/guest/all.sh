@@ -17,10 +17,13 @@ export XTENT_TURNS=1
 
 # column NAME PART: those cases on that filesystem. A name that no case has, or a filesystem that is not there, is no success.
 column() {
-    XTENT_COLUMNS=$1 /payload/conformance "$2" | tee "/tmp/said-$1" || return 1
-    grep "^column $1: " "/tmp/said-$1" | grep -qv ': 0 checks, 0 failed, 0 not' && return
-    echo "FAILED no check on $1 of '$2'"
-    return 1
+    local status=0
+    XTENT_COLUMNS=$1 /payload/conformance "$2" | tee "/tmp/said-$1" || status=1
+    if ! grep "^column $1: " "/tmp/said-$1" | grep -qv ': 0 checks, 0 failed, 0 not'; then
+        echo "FAILED no check on $1 of '$2'"
+        status=1
+    fi
+    return "$status"
 }
 
 IFS=, read -ra cases <<< "${XTENT_CASES-}"
