@@ -1,7 +1,7 @@
 //! Cloning, against the kernel's bare ioctl: what it costs that the whole range comes or nothing.
 
 use std::fs::File;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -10,6 +10,7 @@ use xtent_tests::{pattern, write_file};
 
 use crate::arguments::Arguments;
 use crate::scenario::{Contender, Entry, Scenario, Spent};
+use crate::sys;
 
 /// So many clones in a run: one takes microseconds.
 const CLONES: usize = 100;
@@ -156,9 +157,5 @@ fn ioctl(src: &File, dst: &File, len: u64) {
 }
 
 fn range(src: &File, src_offset: u64, dst: &File, dest_offset: u64, src_length: u64) {
-    let src_fd = src.as_raw_fd().into();
-    let range = libc::file_clone_range { src_fd, src_offset, src_length, dest_offset };
-    // SAFETY: the ioctl reads one struct.
-    let result = unsafe { libc::ioctl(dst.as_raw_fd(), libc::FICLONERANGE, &raw const range) };
-    assert_eq!(result, 0, "FICLONERANGE: {}", std::io::Error::last_os_error());
+    sys::clone_range(src, src_offset, dst, dest_offset, src_length).expect("FICLONERANGE");
 }

@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -11,6 +10,7 @@ use xtent_tests::{allocated, cool, pattern, resident_bytes, write_file};
 use crate::arguments::Arguments;
 use crate::process::{exists, program};
 use crate::scenario::{Contender, Entry, Scenario};
+use crate::sys;
 
 pub(crate) fn entries() -> Vec<Entry> {
     vec![
@@ -137,19 +137,14 @@ impl Job {
 /// Waits until nothing is left to be written back on the filesystem of `dir`.
 pub(crate) fn settle(dir: &Path) {
     let dir = File::open(dir).expect("a directory");
-    // SAFETY: takes a number only.
-    assert_eq!(unsafe { libc::syncfs(dir.as_raw_fd()) }, 0, "syncfs");
+    sys::syncfs(&dir).expect("syncfs");
 }
 
 /// A file of 10 GiB is mostly holes: only what is data in either is read.
 fn same_data(a: &Path, b: &Path) -> io::Result<bool> {
     use std::os::unix::fs::FileExt;
     let (a, b) = (File::open(a)?, File::open(b)?);
-    let data = |file: &File, at: u64| {
-        // SAFETY: takes numbers only.
-        let found = unsafe { libc::lseek(file.as_raw_fd(), at as i64, libc::SEEK_DATA) };
-        u64::try_from(found).unwrap_or(u64::MAX)
-    };
+    let data = |file: &File, at: u64| sys::seek_data(file, at).unwrap_or(u64::MAX);
     let (mut mine, mut theirs) = (vec![0; 1 << 20], vec![0; 1 << 20]);
     let mut at = 0;
     loop {

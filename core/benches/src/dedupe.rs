@@ -1,13 +1,12 @@
 //! Dedupe of two files: in the page cache and not, shared already, in many extents, and different in places.
 
 use std::fs::File;
-use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::rc::Rc;
 
-use xtent_tests::{pattern, shared_with, write_file};
+use xtent_tests::{cool, pattern, shared_with, write_file};
 
 use crate::arguments::Arguments;
 use crate::process::{exists, program};
@@ -270,8 +269,5 @@ fn about(pair: &Pair, what: &str) -> String {
 }
 
 fn drop_from_cache(path: &Path) {
-    let file = File::open(path).expect("a file");
-    // SAFETY: takes numbers only.
-    let result = unsafe { libc::posix_fadvise(file.as_raw_fd(), 0, 0, libc::POSIX_FADV_DONTNEED) };
-    assert_eq!(result, 0, "posix_fadvise");
+    cool(&File::open(path).expect("a file"));
 }

@@ -17,6 +17,7 @@ mod programs;
 mod scenario;
 mod statistics;
 mod stores;
+mod sys;
 mod table;
 mod threads;
 mod trees;

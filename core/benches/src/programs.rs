@@ -3,7 +3,7 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::AsFd;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::process::ExitCode;
 
@@ -11,6 +11,8 @@ use xtent::{
     At, Cache, CopyOptions, DedupeOptions, DedupeStatus, DedupeTarget, DedupeTreeOptions, FileOptions,
     TO_END, TreeOptions, UsageOptions,
 };
+
+use crate::sys;
 
 const MIB: usize = 1 << 20;
 
@@ -99,39 +101,12 @@ fn dedupe(src: &str, dst: &str, options: DedupeOptions<'_>) -> io::Result<()> {
 /// What everybody writes: ioctl_fideduperange(2) in a loop.
 fn dedupe_bare(src: &str, dst: &str) -> io::Result<()> {
     const STEP: u64 = 16 << 20;
-    /// `struct file_dedupe_range` with one `struct file_dedupe_range_info`.
-    #[repr(C)]
-    #[derive(Default)]
-    struct Request {
-        src_offset: u64,
-        src_length: u64,
-        dest_count: u16,
-        reserved: [u16; 3],
-        dest_fd: i64,
-        dest_offset: u64,
-        bytes_deduped: u64,
-        status: i32,
-        more_reserved: u32,
-    }
     let (src, dst) = (File::open(src)?, File::open(dst)?);
     let len = src.metadata()?.len();
     for at in (0..len).step_by(STEP as usize) {
-        let mut request = Request {
-            src_offset: at,
-            src_length: STEP.min(len - at),
-            dest_count: 1,
-            dest_fd: dst.as_raw_fd().into(),
-            dest_offset: at,
-            ..Request::default()
-        };
-        // _IOWR(0x94, 54, struct file_dedupe_range), the head of 24 bytes alone.
-        const FIDEDUPERANGE: libc::Ioctl = 0xc018_9436_u32 as libc::Ioctl;
-        // SAFETY: the request is laid out as the two structs, with the one target that it announces.
-        if unsafe { libc::ioctl(src.as_raw_fd(), FIDEDUPERANGE, &raw mut request) } != 0 {
-            return Err(io::Error::last_os_error());
-        }
-        if request.status != 0 {
-            return Err(io::Error::other(format!("status {}", request.status)));
+        let status = sys::dedupe_range(&src, &dst, at, STEP.min(len - at))?;
+        if status != 0 {
+            return Err(io::Error::other(format!("status {status}")));
         }
     }
     Ok(())

@@ -3,7 +3,6 @@
 use std::cell::Cell;
 use std::fs::{self, File};
 use std::io;
-use std::os::fd::AsRawFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -15,6 +14,7 @@ use crate::arguments::Arguments;
 use crate::copy::settle;
 use crate::process::{exists, program};
 use crate::scenario::{Contender, Entry, Scenario};
+use crate::sys;
 
 pub(crate) fn entries() -> Vec<Entry> {
     ["xfs", "btrfs"].into_iter().flat_map(|fs| [first(fs), again(fs)]).chain([million()]).collect()
@@ -131,13 +131,7 @@ pub(crate) fn free(dir: &Path) -> u64 {
     let mut before = None;
     loop {
         settle(dir);
-        let mut stat = std::mem::MaybeUninit::<libc::statvfs>::zeroed();
-        // SAFETY: zeros are a valid statvfs, which is valid for the call.
-        let stat = unsafe {
-            assert_eq!(libc::fstatvfs(file.as_raw_fd(), stat.as_mut_ptr()), 0, "fstatvfs");
-            stat.assume_init()
-        };
-        let free = stat.f_bfree * stat.f_frsize;
+        let free = sys::free(&file).expect("fstatvfs");
         if before == Some(free) {
             return free;
         }
@@ -273,26 +267,17 @@ pub(crate) fn read_candidates(root: &Path) -> io::Result<()> {
     candidates.sort();
     let mut halves = Vec::new();
     for part in candidates.chunks(candidates.len().div_ceil(2).max(1)) {
-        // SAFETY: this process has one thread.
-        match unsafe { libc::fork() } {
-            -1 => return Err(io::Error::last_os_error()),
-            0 => {
-                let mut buffer = vec![0; 1 << 20];
-                let read = |path: &PathBuf| -> io::Result<()> {
-                    let mut file = File::open(path)?;
-                    while io::Read::read(&mut file, &mut buffer)? > 0 {}
-                    Ok(())
-                };
-                let done = part.iter().try_for_each(read);
-                std::process::exit(i32::from(done.is_err()));
-            }
-            child => halves.push(child),
-        }
+        halves.push(sys::in_a_child(|| {
+            let mut buffer = vec![0; 1 << 20];
+            part.iter().try_for_each(|path| -> io::Result<()> {
+                let mut file = File::open(path)?;
+                while io::Read::read(&mut file, &mut buffer)? > 0 {}
+                Ok(())
+            })
+        })?);
     }
     for child in halves {
-        let mut status = 0;
-        // SAFETY: the number is that of a child, and `status` is valid for the call.
-        if unsafe { libc::waitpid(child, &mut status, 0) } != child || status != 0 {
+        if sys::wait(child)?.0 != 0 {
             return Err(io::Error::other("a process failed"));
         }
     }
